@@ -92,7 +92,7 @@ async fn fetch(address: &str) -> Result<Bytes, String> {
         .map_err(|error| format!("{error:?}"))
 }
 
-/// What this instance keeps.
+/// The state that this instance keeps between requests.
 #[cfg(not(feature = "host-contract"))]
 fn current() -> Rc<Current<Config>> {
     thread_local! {

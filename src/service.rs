@@ -135,7 +135,8 @@ fn asks_for_wsdl(parts: &Parts) -> bool {
     })
 }
 
-/// What stands here, for a person. It tells nothing of the institution: `/health` does.
+/// The page for a person who opens the service's address. It tells nothing of the institution; `/health`
+/// does.
 fn page() -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(include_bytes!("page.html")));
     for (name, value) in [
@@ -173,7 +174,8 @@ fn wsdl(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
     Ok(response)
 }
 
-/// Where the request says that this service is: its own word, so it is checked to be an address.
+/// The address of this service, as the request names it: it comes from the caller, so it is checked to be
+/// an address.
 fn own_address(parts: &Parts) -> Result<String, Problem> {
     let unknown = || {
         Problem::new(

@@ -112,7 +112,7 @@ const MAY_SIGN: [&str; 7] = [
     "speed",
 ];
 
-/// What a package says of another one that it uses, but for its tests alone.
+/// A dependency as a package declares it, not for its tests alone.
 struct Use {
     package: String,
     used: String,

@@ -48,7 +48,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What stands in the parentheses of a document's links, without those to other sites.
+/// The targets of a document's links, without those to other sites.
 fn links(text: &str) -> Vec<String> {
     let mut links = Vec::new();
     for line in prose(text) {

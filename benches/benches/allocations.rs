@@ -1,4 +1,4 @@
-//! What each step allocates, natively, as a table in Markdown.
+//! The native allocations of each step, as a table in Markdown.
 
 use allocation_counter::measure;
 use rsa_fma::Engine;

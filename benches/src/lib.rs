@@ -1,4 +1,4 @@
-//! What is measured: the steps of MPay's two calls, each a piece of work that can be repeated.
+//! The measured steps of MPay's two calls, each a piece of work that can be repeated.
 //!
 //! The same list is measured natively by criterion (`cargo bench -p speed`), and in Wasm, natively and
 //! beside the Python stacks in one run (`cargo run -p mpay --example speed`).

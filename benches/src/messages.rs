@@ -19,7 +19,7 @@ pub(crate) const LINES: usize = 4;
 /// `AmountDue` of each line.
 pub(crate) const AMOUNT: &str = "150.25";
 
-/// When everything happens: within the validity of the certificates.
+/// The time of all steps, within the validity of the certificates.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_780_304_400).unwrap_or_default()
 }

@@ -23,13 +23,13 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// What was written stays.
+    /// Keeps the written values.
     pub(crate) fn keep(&self) {
         let written = self.written.take();
         self.kept.borrow_mut().extend(written);
     }
 
-    /// What was written is gone.
+    /// Drops the written values.
     pub(crate) fn forget(&self) {
         self.written.borrow_mut().clear();
     }

@@ -31,7 +31,7 @@ const KEYS: [(u32, &str); 3] = [
 
 /// A piece of work.
 pub struct Step {
-    /// What it is.
+    /// Its name.
     pub name: String,
     work: Box<dyn FnMut()>,
 }

@@ -217,8 +217,8 @@ fn record<P: Platform>(
     PaymentJson::new(confirmation, received_at, call.signer(), name)
 }
 
-/// What does not decide whether two confirmations are one payment may differ; people may want to
-/// know.
+/// Notes in the log that a confirmation was repeated. Two confirmations of one payment may differ in
+/// members that do not decide; people may want to know.
 fn note_repetition(confirmation: &Confirmation, alike: bool) {
     log::note(Field::Verdict, "repeated");
     if !alike {
@@ -272,8 +272,8 @@ async fn keep_refused<P: Platform>(
 /// The most characters that are written down of each member that a refused message names.
 pub const MENTIONED: usize = 100;
 
-/// What a refused message says it is about, as far as it can be read. For people to find it by:
-/// nothing is decided on it.
+/// The PaymentID, service and order that a refused message names, as far as they can be read. People find
+/// it by them; nothing is decided on them.
 fn mentioned(operation: Element<'_>) -> (Option<String>, Option<String>, Option<String>) {
     let Ok(confirmation) = Structure::parameter(operation, "confirmation") else {
         return (None, None, None);

@@ -100,8 +100,8 @@ enum Asked {
     Failed,
 }
 
-/// Where the people's door asks for an order. This door has no way to the institution's system, nor its
-/// secret; and it believes no answer, but reads the books again.
+/// The address at which the people's door asks the institution's system for an order. This door has no
+/// way to that system, nor its secret; it believes no answer, but reads the books again.
 const OFFICE: &str = "http://mpay-office.spin.internal/ask";
 
 async fn ask<P: Platform>(call: &Call<'_, P>, query: &Query) -> Asked {

@@ -1,4 +1,4 @@
-//! What the engines do beside each other on one machine: a measurement, and no test.
+//! A measurement of the engines beside each other on one machine, and no test.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ const CALLERS: usize = 8;
 const CALLS: usize = 240;
 const ROUNDS: usize = 3;
 
-/// How many commits there were so far.
+/// Gives the number of commits so far.
 type Commits = Box<dyn Fn() -> usize>;
 
 /// Sends all messages, each once, over some connections at once, and gives how long that took.

@@ -1,4 +1,4 @@
-//! What the books are when the store has lost, damaged or never got a record.
+//! The books after the store has lost, damaged or never got a record.
 
 use std::{
     collections::BTreeSet,

@@ -22,7 +22,7 @@ pub struct Browser {
     driver: Child,
     session: String,
     agent: ureq::Agent,
-    /// What is wrong with pages.
+    /// The faults of pages.
     findings: RefCell<Vec<String>>,
 }
 
@@ -163,7 +163,8 @@ impl Browser {
         self.call("/url", &json!({"url": url}));
     }
 
-    /// What is found at a link of the page, with the browser's own cookies: a file, which it would keep.
+    /// The file at a link of the page, fetched with the browser's own cookies, since the browser would
+    /// save it.
     pub fn download(&self, link: &str) -> Vec<u8> {
         let url = format!("{}/cookie", self.session);
         let mut answer = self.agent.get(url).call().unwrap();
@@ -268,7 +269,7 @@ impl Browser {
         }
     }
 
-    /// What axe-core finds on the page; nothing where it is not to be had.
+    /// The violations that axe-core finds on the page; none if axe-core is not available.
     fn violations(&self) -> Vec<Value> {
         let Some(axe) = axe::script() else {
             return Vec::new();

@@ -1,5 +1,5 @@
-//! What the gateway gave and what customers have as passwords is in no log, answer, event, evidence or file
-//! of the store, and in no argument of a process, whatever is done.
+//! Secrets that the gateway gave, and customers' passwords, are in no log, answer, event, evidence or
+//! file of the store, and in no argument of a process, whatever is done.
 
 use hmac::{Hmac, KeyInit, Mac};
 use mpay_gateway::{Mischief, Options, Plan};

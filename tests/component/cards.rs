@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::harness::*;
 
-/// What is asked of each payment, in minor units, and its state.
+/// The amount that each payment asks, in minor units, and its state.
 type Deals = Arc<Mutex<HashMap<String, (u64, &'static str)>>>;
 
 /// The heads of the requests that came, in small letters.

@@ -59,7 +59,7 @@ fn the_manifest_gives_each_door_every_variable_it_reads_and_no_other() {
     }
 }
 
-/// What is behind a browser cannot sign in the institution's name.
+/// The door that serves browsers cannot sign in the institution's name.
 #[test]
 fn the_peoples_door_is_given_no_key() {
     let manifest = Manifest::load(workspace().join("spin.toml")).unwrap();
@@ -116,7 +116,8 @@ fn imports(component: &Path) -> BTreeSet<String> {
     imports
 }
 
-/// What the platform offers is listed on <https://techdocs.akamai.com/akamai-functions/docs/quotas-and-limits>.
+/// The limits of the platform are listed on
+/// <https://techdocs.akamai.com/akamai-functions/docs/quotas-and-limits>.
 #[test]
 fn the_doors_on_postgresql_fit_into_akamai_functions() {
     let mut bytes = 0;

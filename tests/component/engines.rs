@@ -576,7 +576,7 @@ fn a_postgresql_that_is_silent_gone_or_read_only_is_an_error_in_time() {
     assert!(!host.log().contains("only-for-tests"), "{}", host.log());
 }
 
-/// Where transactions fail because of each other, they had no effect, and come again.
+/// Transactions that fail because of each other have no effect and are repeated.
 #[test]
 fn one_payment_confirmed_to_two_hosts_at_once_counts_once_on_postgresql() {
     let Some(postgres) = servers::Postgres::start() else {

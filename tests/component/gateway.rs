@@ -164,7 +164,7 @@ impl Both {
         }
     }
 
-    /// What remains with the institution, by the books and by the gateway, in minor units.
+    /// The amount that remains with the institution, by the books and by the gateway, in minor units.
     fn remains(&self, id: &str) -> (String, u64) {
         let state = self.asked(id);
         let remaining = state["remaining"].as_str().unwrap_or("0.00").to_owned();

@@ -234,7 +234,7 @@ impl Provider {
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
     }
 
-    /// What GetOrderDetails answers for an order that exists.
+    /// The answer of GetOrderDetails for an order that exists.
     pub fn details(&self, key: &str) -> OrderDetails {
         match self.mpay().details(SERVICE, key, "ro").unwrap() {
             Answer::Result(mut orders) => {
@@ -265,7 +265,7 @@ impl Provider {
         self.listing("payments")
     }
 
-    /// What was refused.
+    /// The refused confirmations, as the API lists them.
     pub fn refusals(&self) -> Vec<Value> {
         self.listing("refusals")
     }
@@ -437,7 +437,7 @@ impl Provider {
             .collect()
     }
 
-    /// What the component and the host logged.
+    /// The log of the component and the host.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }

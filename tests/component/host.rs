@@ -1,4 +1,4 @@
-//! What the provider needs of its host, asked by a component inside it.
+//! The contract of the provider with its host, checked by a component inside it.
 
 use std::{
     fs,
@@ -85,7 +85,7 @@ pub fn assert_contract_kept(tune: impl FnOnce(&mut Options)) {
     );
 }
 
-/// What the component calls, while Spin's Redis store reads batches as it does.
+/// The contract holds while the store reads batches like Spin's Redis store.
 #[test]
 fn the_contract_holds_where_batches_are_read_wrongly_as_by_the_redis_of_spin() {
     let (batches, counted) = counting_batches();

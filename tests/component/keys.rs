@@ -1,4 +1,4 @@
-//! What MPay and people call an order, and what it is paid by: keys, accounts, metadata.
+//! The names of an order and its terms of payment: keys, accounts, metadata.
 
 use mpay_client::Answer;
 use serde_json::json;

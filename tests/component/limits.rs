@@ -1,4 +1,4 @@
-//! What the host does at its limits, and what its callers get.
+//! The host at its limits, and the answers that its callers get.
 
 use std::{
     io::{Read, Write},
@@ -41,7 +41,7 @@ fn connect(provider: &Provider, from: &str) -> TcpStream {
     stream
 }
 
-/// What it is answered, and after how long.
+/// Sends a request; gives the answer, and the time after which it came.
 fn ask(mut stream: TcpStream, request: &str) -> (String, Duration) {
     let asked = Instant::now();
     stream.write_all(request.as_bytes()).unwrap();

@@ -193,7 +193,7 @@ fn every_line_of_an_import_and_an_export_is_as_the_document_says() {
     }
 }
 
-/// What a validator of JSON Schema finds wrong with each line.
+/// The errors that a validator of JSON Schema finds in each line.
 fn judge(programs: &Path, lines: &Value) -> Vec<Value> {
     let mut validator = Command::new(programs.join("python"))
         .arg(workspace().join("tests/component/judge_lines.py"))

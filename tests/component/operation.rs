@@ -1,4 +1,4 @@
-//! What those need who run a provider: the emergency stop, the log, the metrics.
+//! The tools of those who run a provider: the emergency stop, the log, the metrics.
 
 use mpay_client::encode_query;
 use serde_json::{Value, json};

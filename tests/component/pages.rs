@@ -233,7 +233,7 @@ fn workbook() -> Vec<u8> {
     table.body_mut().read_to_vec().unwrap()
 }
 
-/// What people read on the way, in a language.
+/// The texts that people read on the way, in a language.
 struct Words {
     language: &'static str,
     preview: &'static str,

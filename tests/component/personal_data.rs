@@ -30,7 +30,7 @@ impl Provider {
         self.api("POST", "erasures", Some(body))
     }
 
-    /// Where the store still tells of a person.
+    /// The keys at which the store still has this text of a person.
     fn traces(&self, text: &str) -> Vec<String> {
         let mut keys = self.keys("");
         keys.retain(|key| {

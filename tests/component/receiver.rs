@@ -20,7 +20,7 @@ pub struct Received {
     pub body: Bytes,
 }
 
-/// What is answered.
+/// An answer of the receiver.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
@@ -97,12 +97,12 @@ impl Receiver {
         self.held.send_replace(true);
     }
 
-    /// What was held back is answered.
+    /// Answers the requests that were held back.
     pub fn release(&self) {
         self.held.send_replace(false);
     }
 
-    /// What has come so far.
+    /// The requests so far.
     pub fn received(&self) -> Vec<Received> {
         self.shared.lock().unwrap().received.clone()
     }

@@ -37,7 +37,7 @@ type Pair = (&'static str, &'static str);
 const OLD_MPAY: Pair = (MPAY_KEY, MPAY);
 const NEW_MPAY: Pair = (STRANGER_KEY, STRANGER);
 const OLD_OWN: Pair = (SERVICE_KEY, SERVICE_CERTIFICATE);
-/// What MPay has given up by then: it is as good as any other.
+/// The service's new pair is the one that MPay has given up by then: it is as good as any other.
 const NEW_OWN: Pair = OLD_MPAY;
 
 /// Two hosts over one store. The proxy sends nothing to one that is being restarted, and lets it end
@@ -78,7 +78,7 @@ fn client(url: &str, (key, certificate): Pair, provider: &str) -> Client {
     Client::new(url, signer, Certificate::from_pem(provider).unwrap())
 }
 
-/// Who calls, and with what. It changes while they do.
+/// The credentials of the callers, which change while they call.
 struct Callers {
     mpay: Mutex<Pair>,
     /// The certificates that MPay believes.
@@ -145,7 +145,7 @@ impl Callers {
     }
 }
 
-/// Whether a message is signed with a secret.
+/// True if a message is signed with this secret.
 fn is_signed(received: &Received, secret: &str) -> bool {
     let text = |name: &str| received.headers[name].to_str().unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(&Base64::decode_vec(secret).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What MPay waits for costs the same however many orders there are.
+//! The cost of the calls that MPay waits for does not depend on the number of orders.
 
 use std::{
     sync::{Arc, Mutex},
@@ -13,8 +13,8 @@ use crate::harness::*;
 /// Calls to the store, as they come.
 type Calls = Arc<Mutex<Vec<Operation>>>;
 
-/// What MPay's calls cost in a store of so many orders: GetOrderDetails, a first confirmation, and
-/// its repetition.
+/// The operations of MPay's calls in a store of so many orders: GetOrderDetails, a first confirmation,
+/// and its repetition.
 fn cost(orders: usize) -> [Vec<Operation>; 3] {
     let calls = Calls::default();
     let seen = Arc::clone(&calls);
@@ -224,7 +224,8 @@ impl Visitor {
         format!("o/{path}")
     }
 
-    /// What each page asks, the least of several times: an instance that is new reads what others keep.
+    /// The operations of each page, the fewest of several times: a new instance also reads values that
+    /// others keep in memory.
     fn costs(&self) -> Vec<(String, Vec<Operation>)> {
         let pages = PAGES.map(str::to_owned).into_iter();
         pages

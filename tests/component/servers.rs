@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Where Debian has programs that are in nobody's path.
+/// The folders in which Debian has programs that may be in nobody's path.
 const ELSEWHERE: [&str; 2] = ["/usr/sbin", "/usr/bin"];
 
 /// A program of this machine. Without it a test is left out, except where all of them must run.

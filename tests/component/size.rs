@@ -1,8 +1,8 @@
-//! How large the components are. Every byte is compiled by each host that starts them.
+//! The sizes of the components. Each host that starts them compiles every byte.
 
 use crate::harness::*;
 
-/// A little above what they are. Whoever needs more says for what, and raises it.
+/// Bounds a little above the sizes. A change that needs more gives the reason, and raises them.
 const MOST: [(&str, u64); 2] = [(PROVIDER, 3_050_000), (OFFICE, 5_870_000)];
 
 #[test]

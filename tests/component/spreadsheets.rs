@@ -1,4 +1,4 @@
-//! What is exported, opened in LibreOffice and saved again imports as it was: in Romanian, Russian and
+//! An export that is opened in LibreOffice and saved again imports unchanged: in Romanian, Russian and
 //! English.
 
 use std::{fs, io::Write as _, path::Path, process::Command, thread};

@@ -1,4 +1,4 @@
-//! What an instance of the component costs to make, with its first answer: hosts make them again and
+//! The cost of making an instance of the component, with its first answer: hosts make instances again and
 //! again. Counted in fuel of wasmtime, about an instruction of Wasm each, which is the same on every
 //! machine.
 

@@ -190,7 +190,7 @@ fn a_megabyte_is_read_and_more_is_413_without_waiting_for_it() {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
-/// What is answered at once to these bytes, while the connection stays open.
+/// The immediate answer to these bytes, while the connection stays open.
 fn answer_at_once(provider: &Provider, request: &str) -> String {
     let address = provider.url.trim_start_matches("http://");
     let mut stream = std::net::TcpStream::connect(address.trim_end_matches('/')).unwrap();

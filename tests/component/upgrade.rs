@@ -31,7 +31,7 @@ fn confirm(provider: &Provider, key: &str, id: &str, amount: &str) -> String {
     code(provider.mpay().confirm(&payment(key, id, amount)).unwrap())
 }
 
-/// What must be told of the store by whatever serves it.
+/// The facts that every version must tell of the store.
 fn summary(provider: &Provider) -> Value {
     let of_order = |key: &str| {
         let order = provider.order(key);

@@ -1,4 +1,4 @@
-//! What the institution's webhook is sent, by the component in the embedded host.
+//! The messages that the component sends to the institution's webhook, in the embedded host.
 
 use std::{
     collections::HashSet,

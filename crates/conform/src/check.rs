@@ -11,7 +11,7 @@ use super::{exchange::Exchange, session::Session, verdict::Verdict};
 pub struct Check {
     /// Stable name, `area.name`.
     pub id: &'static str,
-    /// The title: what is tested, as a sentence that is true of a good provider.
+    /// The title: a sentence that is true of a good provider.
     pub title: &'static str,
     /// The rule of MPay's contract, or of a standard it builds on.
     pub rule: &'static str,
@@ -56,7 +56,7 @@ impl fmt::Display for Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// The provider does what the rule says.
+    /// The provider keeps the rule.
     Passed,
     /// It does not.
     Failed,

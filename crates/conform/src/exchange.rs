@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// An HTTP request, and what came back.
+/// An HTTP request, and its answer.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     /// The reason why it was sent.

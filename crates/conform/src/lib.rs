@@ -1,9 +1,9 @@
 //! The functional test behind `mpay conform`, that any provider, in any language and on any host, can be
 //! put to.
 //!
-//! It plays MPay and some of MPay's enemies. Every check is one rule of the contract; it sends
-//! what it needs, and says what was sent and received when the rule is broken. Nothing but the
-//! contract's own answers is looked at, so that it works with any provider.
+//! It plays MPay and some of MPay's enemies. Every check is one rule of the contract; it sends its
+//! messages, and reports what was sent and received if the rule is broken. It looks at nothing but the
+//! contract's own answers, so it works with any provider.
 //!
 //! [`run`] makes the checks and gives a [`Report`], which can be written for people
 //! ([`Report::text`], [`Report::html`]) and for programs ([`Report::json`], [`Report::junit`]).
@@ -94,12 +94,12 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
     AREAS.iter().flat_map(|(_, _, checks)| *checks)
 }
 
-/// The options of a run: what to test, and as whom.
+/// The options of a run: the provider to test, and the identities to use.
 #[derive(Debug)]
 pub struct Options {
     /// The service's address.
     pub url: String,
-    /// ServiceID; that of the file with orders comes first.
+    /// ServiceID; the one in the file with orders takes precedence.
     pub service: String,
     /// MPay's side.
     pub mpay: Identity,
@@ -117,7 +117,7 @@ pub struct Options {
 
 /// The source of orders. The token is not shown by `Debug`.
 pub enum OrdersGiven {
-    /// There are none: what needs one is skipped.
+    /// There are none: checks that need one are skipped.
     None,
     /// The text of a file that names them.
     File(String),
@@ -215,7 +215,7 @@ fn test(check: &Check, session: &mut Session) -> Tested {
     }
 }
 
-/// Where nobody answers there is nothing to be tested.
+/// Checks that somebody answers at the address; otherwise there is nothing to test.
 fn reach(session: &mut Session) -> anyhow::Result<()> {
     let url = session.url.clone();
     let reached = session.request("is somebody there", "GET", &url, &[], "");

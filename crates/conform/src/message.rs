@@ -1,5 +1,5 @@
-//! Messages as other signers write them, and as nobody should: text surgery on signed messages,
-//! and a signer that signs whatever a message says.
+//! Messages as other signers write them, and as nobody should: text surgery on signed messages, and a
+//! signer that signs any message.
 //!
 //! [`wsse::Signer`] writes good messages in one shape. A provider must also read other shapes, and
 //! refuse hostile ones; both are made here of a good message by replacing pieces of its text,
@@ -72,9 +72,9 @@ impl Identity {
         Ok(self.signer.sign(content, algorithms, created, lifetime)?)
     }
 
-    /// Makes the first signature of a message true, whatever the message says: every
-    /// `DigestValue` is that of the first element with the reference's id, and `SignatureValue`
-    /// is made of `SignedInfo`, both by the algorithms that stand there.
+    /// Makes the first signature of any message valid: every `DigestValue` is that of the first element
+    /// with the reference's id, and `SignatureValue` is made of `SignedInfo`, both by the algorithms that
+    /// are written there.
     ///
     /// # Errors
     /// If the message is not well-formed or has no signature.
@@ -110,8 +110,8 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// The statements of a signature and whether they are true, looked at more coarsely than [`wsse`] does: for
-/// saying what is wrong, never for believing a message.
+/// The statements of a signature and their truth, checked more coarsely than by [`wsse`]: to describe a
+/// mistake, never to believe a message.
 #[derive(Debug, Clone, Default)]
 pub struct Inspection {
     /// True if `SignatureValue` is of the key that was asked for.

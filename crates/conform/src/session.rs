@@ -1,4 +1,5 @@
-//! MPay's side while checks run: sends, keeps what was sent and received, reads the answers.
+//! MPay's side while checks run: it sends messages, keeps what was sent and received, and reads the
+//! answers.
 
 use std::{
     cell::OnceCell,
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST_ANSWER: u64 = 16 << 20;
 pub(super) const TEXT_XML: (&str, &str) = ("Content-Type", "text/xml; charset=utf-8");
 
-/// A provider under test, and who tests it.
+/// A provider under test, and the identities of its testers.
 pub(super) struct Session {
     pub url: String,
     pub service: String,
@@ -207,7 +208,7 @@ impl Session {
 
     /// The key of an order that exists.
     pub fn known_order(&mut self) -> Verdict<String> {
-        // Whatever is given will do.
+        // Any given order will do.
         let mut last = skipped("it needs an order");
         for role in Role::ALL {
             last = self.orders.shared(role);
@@ -293,7 +294,7 @@ impl Session {
         }
     }
 
-    /// Shows again what an order was read from, where a check looks at it later.
+    /// Shows again the exchange from which an order was read, if a check looks at it later.
     pub fn show(&mut self, role: Role) {
         if let Some((_, exchange)) = self.seen.get(&role)
             && !self

@@ -1,11 +1,11 @@
-//! Texts for people, of what a stranger sent.
+//! Texts for people about content from a stranger.
 
 use std::time::Duration;
 
 /// The most characters of a message that are shown.
 const LONGEST: usize = 16_000;
 
-/// Text on one line, with U+FFFD for everything that could steer a terminal or reorder what is read.
+/// Text on one line, with U+FFFD for every character that could steer a terminal or reorder the text.
 pub(super) fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {

@@ -3,7 +3,7 @@
 /// An end before the last step of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// The provider does not do what the rule says; what was sent and what came.
+    /// The provider breaks the rule; the text describes how.
     Failed(String),
     /// The check needs something that is not there.
     Skipped(String),
@@ -12,7 +12,7 @@ pub(super) enum Stop {
 pub(super) type Verdict<T = ()> = Result<T, Stop>;
 
 impl From<anyhow::Error> for Stop {
-    /// What the tester itself could not do says nothing about the provider.
+    /// A failure of the tester itself says nothing about the provider.
     fn from(error: anyhow::Error) -> Self {
         Self::Skipped(format!("the test could not be made: {error:#}"))
     }

@@ -16,20 +16,20 @@ pub const MAX_ANSWER: usize = 64 << 10;
 /// The most children of an answer that are read.
 const MAX_CHILDREN: usize = 100;
 
-/// What became of a command that does something.
+/// The outcome of a command that changes something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Outcome<T> {
-    /// Done, with what the gateway says of it.
+    /// Done, with the content of the answer.
     Done(T),
     /// Definitely not done.
     Refused(ErrCode),
-    /// Done, or not: only the state can tell, by and by.
+    /// Done or not done: only the payment's state will tell.
     Unknown(Unclear),
 }
 
 impl<T> Outcome<T> {
-    /// The same, if what the gateway says can be read.
+    /// Reads the content of a done outcome; it becomes unknown if the content cannot be read.
     pub(crate) fn then<U>(self, read: impl FnOnce(T) -> Result<U, Unclear>) -> Outcome<U> {
         match self {
             Self::Done(done) => read(done).map_or_else(Outcome::Unknown, Outcome::Done),
@@ -39,19 +39,19 @@ impl<T> Outcome<T> {
     }
 }
 
-/// What the gateway answered to the question for a state.
+/// The gateway's answer to the question for a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum StateAnswer {
     /// The state of the payment.
     Found(Found),
-    /// The gateway refuses to say: the terminal, its rights, or what was sent.
+    /// The gateway refuses to tell: the terminal, its rights or the request is wrong.
     Refused(ErrCode),
     /// No answer to this question.
     Unknown(Unclear),
 }
 
-/// Why an answer is no answer to what was asked.
+/// The reason for which an answer does not answer the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unclear {
@@ -67,7 +67,7 @@ pub enum Unclear {
     /// A document type, which could declare anything.
     #[error("the answer declares a document type")]
     DocumentType,
-    /// An answer to something else.
+    /// An answer to another command.
     #[error("the answer is not {0}")]
     OtherCommand(&'static str),
     /// An attribute that is there twice.
@@ -82,7 +82,7 @@ pub enum Unclear {
     /// A session for another amount than the one asked for.
     #[error("the session is for another amount")]
     OtherAmount,
-    /// An attribute without which the answer says nothing.
+    /// A required attribute is missing.
     #[error("the answer lacks {0}")]
     Lacks(&'static str),
     /// An attribute that cannot be read.
@@ -96,16 +96,16 @@ pub enum Unclear {
     Code(ErrCode),
 }
 
-/// What the gateway knows of a payment. `Debug` shows no more than its state.
+/// The gateway's knowledge of a payment. `Debug` shows no more than its state.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Found {
-    /// What its state means, with the amount.
+    /// The meaning of its state, with the amount.
     pub state: State,
     /// The state as the gateway wrote it, or the code that stood for it.
     pub written: String,
-    /// Why the last try or command failed.
+    /// The code with which the last attempt or command failed.
     pub code: Option<ErrCode>,
-    /// Whether another terminal took it over.
+    /// True if another terminal took it over.
     pub forwarded: bool,
     /// `RRN`: the bank's reference of the last operation.
     pub rrn: Option<String>,
@@ -175,7 +175,7 @@ impl Tag {
         Ok(Self { name, attributes })
     }
 
-    /// An attribute that says something.
+    /// The value of an attribute; `None` if it is missing or empty.
     pub fn get(&self, name: &'static str) -> Result<Option<&str>, Unclear> {
         let is_it = |(given, _): &&(String, String)| given.eq_ignore_ascii_case(name);
         let mut found = self.attributes.iter().filter(is_it);
@@ -213,7 +213,7 @@ impl Tag {
     }
 }
 
-/// An answer that has the form of one: its element, and the children of it.
+/// A well-formed answer: its element and the children of that.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     root: Tag,
@@ -253,7 +253,7 @@ impl Answer {
                     }
                     depth += usize::from(opens);
                 }
-                // That ends match their beginnings, the reader checks.
+                // The reader checks that ends match their beginnings.
                 Event::End(_) => depth = depth.saturating_sub(1),
                 Event::DocType(_) => return Err(Unclear::DocumentType),
                 Event::Text(text) if depth == 0 && !text.trim().is_empty() => {
@@ -269,7 +269,7 @@ impl Answer {
         }
     }
 
-    /// Reads an answer to this command: about this payment or customer, or about none.
+    /// Reads an answer to this command, about this payment or customer or about none.
     fn to(expected: &Expected<'_>, status: u16, body: &[u8]) -> Result<Self, Unclear> {
         let answer = Self::read(status, body)?;
         if !answer.root.is(expected.command) {
@@ -288,7 +288,8 @@ impl Answer {
         Ok(answer)
     }
 
-    /// Whether the gateway says that it did what it was asked, and why not.
+    /// True if the gateway says that it did what was asked, `None` if it does not say; and the code of
+    /// its error.
     fn verdict(&self) -> Result<(Option<bool>, Option<ErrCode>), Unclear> {
         let code = match self.root.get("ErrCode")? {
             None => None,
@@ -297,7 +298,7 @@ impl Answer {
         Ok((self.root.flag("Success")?, code))
     }
 
-    /// What says something must say of what.
+    /// Requires the name of the payment, if the command is about one.
     fn names_order(&self, expected: &Expected<'_>) -> Result<(), Unclear> {
         match expected.order {
             Some(_) if self.root.get("OrderId")?.is_none() => Err(Unclear::Lacks("OrderId")),
@@ -305,7 +306,7 @@ impl Answer {
         }
     }
 
-    /// An attribute, or else what `AddInfo` says of the same name.
+    /// The value of an attribute, or else of the `AddInfo` of the same name.
     fn told(&self, name: &'static str) -> Result<Option<String>, Unclear> {
         if let Some(value) = self.root.get(name)? {
             return Ok(Some(value.to_owned()));
@@ -315,7 +316,7 @@ impl Answer {
         Ok(found.map(|(_, value)| value))
     }
 
-    /// What `AddInfo` says. One that cannot be read is passed over: it decides nothing.
+    /// The pairs of `AddInfo`. A pair that cannot be read is left out, since it decides nothing.
     fn info(&self) -> Vec<(String, String)> {
         let pair = |tag: &Tag| {
             let key = tag.get("Key").ok()??.to_owned();
@@ -352,7 +353,7 @@ impl Answer {
     }
 }
 
-/// What an answer must be about.
+/// The expected subject of an answer.
 pub(crate) struct Expected<'a> {
     /// The name of the element.
     pub command: &'static str,
@@ -360,7 +361,7 @@ pub(crate) struct Expected<'a> {
     pub customer: Option<&'a CustomerId>,
 }
 
-/// Reads the answer to a command that does something.
+/// Reads the answer to a command that changes something.
 pub(crate) fn outcome(expected: &Expected<'_>, status: u16, body: &[u8]) -> Outcome<Answer> {
     let read = || {
         let answer = Answer::to(expected, status, body)?;
@@ -405,7 +406,7 @@ pub(crate) fn state(expected: &Expected<'_>, status: u16, body: &[u8]) -> StateA
                 // The amount of a state that has none decides nothing.
                 let amount = match State::of(written, Some(0)) {
                     Some(State::Held { .. } | State::Paid { .. }) => answer.amount("Amount")?,
-                    // It need not be told, nor be readable.
+                    // The amount may be missing or unreadable.
                     Some(State::ChargedBack { .. }) => answer.amount("Amount").ok().flatten(),
                     _ => None,
                 };
@@ -436,9 +437,9 @@ pub(crate) fn state(expected: &Expected<'_>, status: u16, body: &[u8]) -> StateA
     read().unwrap_or_else(StateAnswer::Unknown)
 }
 
-/// What a state that the gateway did not find is, by the code and by the state that it wrote all the
-/// same; `None` if it refuses to say. In no such state has money moved: that is believed of a success
-/// only.
+/// The state if the gateway says that it found none, by the code and by the state that it wrote all the
+/// same; `None` if it refuses to tell. In no such state has money moved: only a success is believed for
+/// that.
 fn of_failure(code: &ErrCode, written: Option<&str>) -> Result<Option<State>, Unclear> {
     match (code.as_str(), code.group()) {
         ("NONE", _) => return Ok(Some(State::Pending)),
@@ -470,7 +471,7 @@ fn bounded(text: &str) -> String {
         .collect()
 }
 
-/// A masked number as it is; one that is not masked, masked: no number of a card is kept here, whatever
+/// A masked card number unchanged, and an unmasked one masked: no number of a card is kept here, whatever
 /// the gateway sends.
 fn without_card_number(text: &str) -> String {
     let text = bounded(text);
@@ -498,8 +499,8 @@ fn without_card_number(text: &str) -> String {
     text.chars().map(hide).collect()
 }
 
-/// An answer as it may be kept: as it came, but for what may be the number of a card, of which the first
-/// six and the last four digits are left. The gateway masks them itself; this is for one that does not.
+/// An answer in the form in which it may be kept: every text that may be the number of a card has only
+/// its first six and last four digits. The gateway masks numbers itself; this is for one that does not.
 pub fn without_card_numbers(answer: &[u8]) -> String {
     const SHORTEST: usize = 13;
     const LONGEST: usize = 19;

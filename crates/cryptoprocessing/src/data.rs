@@ -1,8 +1,8 @@
 //! The field `Data` (Ap&Pay) or `DATA` (Wallet): `Name=Value` joined by `;`, in one field of the form.
 //!
-//! It is encoded once, with the form. The gateway may decode it once more, so no value holds a
-//! character that a second decoding would change, or that would begin another parameter: a reason
-//! `x;Amount=1` would set the amount. Values that must arrive as they are, are refused with such a
+//! The field is encoded once, with the form. The gateway may decode it a second time, so no value may
+//! hold a character that a second decoding would change, or that would begin another parameter: a reason
+//! `x;Amount=1` would set the amount. Values that must arrive unchanged are refused if they have such a
 //! character; texts for people are cut.
 
 use crate::value::{Unsendable, undivided};
@@ -19,7 +19,7 @@ pub const MAX_TEXT: usize = 250;
 /// ```
 #[must_use]
 pub fn sendable_text(text: &str) -> String {
-    // A letter in two parts stays one word, though it loses its mark.
+    // A letter with a combining mark stays in its word, without the mark.
     let is_mark = |c: char| matches!(c, '\u{300}'..='\u{36F}');
     let stays = |c: char| c.is_alphanumeric() || ".,-/():#".contains(c);
     let text: String = text
@@ -32,14 +32,14 @@ pub fn sendable_text(text: &str) -> String {
     cut.trim_end().to_owned()
 }
 
-/// What is to be kept out of logs and evidence is written as this.
+/// The text that stands for a value which logs and evidence may not have.
 pub(crate) const HIDDEN: &str = "***";
 
 /// A list of `Name=Value`: `Data` within a form, whose values may not divide it.
 #[derive(Default)]
 pub(crate) struct Data {
     text: String,
-    /// The same without secrets and personal data.
+    /// The list without secrets and personal data.
     shown: String,
 }
 
@@ -55,21 +55,21 @@ impl Data {
         }
     }
 
-    /// A value that must arrive as it is.
+    /// Adds a value that must arrive unchanged.
     pub fn exact(mut self, name: &'static str, value: &str) -> Result<Self, Unsendable> {
         undivided(name, value)?;
         self.push(name, value, value);
         Ok(self)
     }
 
-    /// A value that must arrive as it is, and that nobody else should see.
+    /// Adds a value that must arrive unchanged, and that nobody else may see.
     pub fn hidden(mut self, name: &'static str, value: &str) -> Result<Self, Unsendable> {
         undivided(name, value)?;
         self.push(name, value, HIDDEN);
         Ok(self)
     }
 
-    /// A text for people. Nothing is sent of one that is empty.
+    /// Adds a text for people, unless it is empty.
     pub fn text(mut self, name: &str, text: &str) -> Self {
         let text = sendable_text(text);
         if !text.is_empty() {

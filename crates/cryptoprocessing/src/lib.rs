@@ -3,18 +3,18 @@
 //!
 //! In the order in which a request passes them:
 //!
-//! | module | what |
+//! | module | content |
 //! | --- | --- |
 //! | `value` | ids, and secrets that `Debug` does not show |
 //! | `data` | the field `Data`, whose values would otherwise divide it |
-//! | `command` | a type for each command: what is sent, and how its answer is read |
-//! | `answer` | the XML that comes back: [`Outcome`], and why an answer is [`Unclear`] |
-//! | `state` | every state and error code, and what it means |
-//! | `notification` | what is posted to the merchant, unsigned |
+//! | `command` | a type for each command, with its request and the reading of its answer |
+//! | `answer` | the XML of answers: [`Outcome`], and the reason for which an answer is [`Unclear`] |
+//! | `state` | every state and error code, with its meaning |
+//! | `notification` | the unsigned notifications to the merchant |
 //!
-//! What moves money has one of three outcomes: [`Outcome::Done`], [`Outcome::Refused`], or
-//! [`Outcome::Unknown`], in which it may have been done. The gateway's flag `Success` is nowhere to be
-//! read: [`GetState`] gives a [`State`], which alone says whether anything was paid.
+//! A command that moves money has one of three outcomes: [`Outcome::Done`], [`Outcome::Refused`], or
+//! [`Outcome::Unknown`], in which it may have been done. The gateway's flag `Success` is not exposed:
+//! [`GetState`] gives a [`State`], which alone tells if anything was paid.
 //!
 //! ```
 //! use cryptoprocessing::{Command, GetState, Interface, OrderId, Secret, State, StateAnswer, Terminal};

@@ -1,5 +1,6 @@
-//! What is posted to the merchant when something happened. It is not signed, comes once, late, twice, out
-//! of order or never, and anybody can send it: a reason to ask for the state, and nothing else.
+//! Notifications, which the gateway posts to the merchant after an event. They are not signed, come once,
+//! late, twice, out of order or never, and anybody can send one: each is a reason to ask for the state,
+//! and nothing else.
 
 use jiff::civil::DateTime;
 
@@ -11,7 +12,7 @@ use crate::{
 /// The most bytes that are read of a notification.
 const MAX_BODY: usize = 64 << 10;
 
-/// A notification: what to ask the gateway about.
+/// A notification: a payment or customer to ask the gateway about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// Its name, such as `EnginePaySuccess`. Bounded, of Latin letters, digits and `_`.
@@ -20,30 +21,30 @@ pub struct Notification {
     pub order_id: Option<OrderId>,
     /// `VWUserLgn`: the customer it speaks of, at the Wallet.
     pub customer: Option<CustomerId>,
-    /// What it claims. Nothing may be done upon it: it is for people who look for a cause.
+    /// Its claim. Do nothing because of it: it is for people who look for a cause.
     pub claim: Claim,
 }
 
-/// What a notification claims to have happened.
+/// The claim of a notification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claim {
     /// `Success`.
     pub success: Option<bool>,
     /// `Amount`, in minor units.
     pub amount: Option<u64>,
-    /// `NewAmount`: what remains, in minor units.
+    /// `NewAmount`: the amount that remains, in minor units.
     pub remaining: Option<u64>,
     /// `ErrCode`.
     pub code: Option<ErrCode>,
     /// `CardId`.
     pub card_id: Option<CardId>,
-    /// `TransactionDate`, in a zone that nobody names.
+    /// `TransactionDate`, in an unknown time zone.
     pub at: Option<DateTime>,
 }
 
 impl Notification {
-    /// Reads a form. `None` if it has no name of a notification, or more than 64 KB. Of a field that is
-    /// there twice, the first counts; one that cannot be read is left out.
+    /// Reads a form. `None` if it has no name of a notification, or more than 64 KB. If a field is
+    /// repeated, the first one counts; a field that cannot be read is left out.
     #[must_use]
     pub fn read(body: &[u8]) -> Option<Self> {
         if body.len() > MAX_BODY {

@@ -1,41 +1,41 @@
-//! Every state and error code of the gateway, and what it means here.
+//! Every state and error code of the gateway, with its meaning here.
 
 use std::fmt;
 
-/// What a state says of a payment. Amounts are in minor units.
+/// The state of a payment. Amounts are in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Nobody has paid yet. Over, once the session has expired.
+    /// Nobody has paid yet. It is final once the session has expired.
     Open,
-    /// At work, for up to 72 hours.
+    /// The gateway is working on it, for up to 72 hours.
     Pending,
     /// Held on the card. It lapses after some 7 days.
     Held {
-        /// What is held.
+        /// The amount that is held.
         amount: u64,
     },
     /// Taken.
     Paid {
-        /// What remains taken, after refunds in part.
+        /// The amount that remains taken, after partial refunds.
         remaining: u64,
     },
     /// Taken, and all of it given back.
     Refunded,
     /// The hold was released: nothing was taken.
     Released,
-    /// This try failed. In the session, the payer may try again under the same `OrderId`.
+    /// This attempt failed. In the session, the payer may try again under the same `OrderId`.
     Failed,
     /// Taken, and disputed by the holder of the card.
     ChargedBack {
-        /// What the gateway tells beside it: what was taken and not given back, if it tells that.
+        /// The amount taken and not given back, if the gateway tells it.
         amount: Option<u64>,
     },
-    /// Another terminal's, or a state that is not in the contract.
+    /// The payment is another terminal's, or the state is not in the contract.
     Unknown,
 }
 
 impl State {
-    /// What a state is by its name, in any case. `None` if it needs an amount and none is given.
+    /// The state of this name, in any case. `None` if it needs an amount and none is given.
     pub(crate) fn of(name: &str, amount: Option<u64>) -> Option<Self> {
         let name = name.to_ascii_uppercase();
         Some(match name.as_str() {
@@ -56,7 +56,7 @@ impl State {
 /// The most characters of a code.
 const MAX_CODE: usize = 64;
 
-/// `ErrCode`: why the gateway did not do something. In capitals, whatever it wrote.
+/// `ErrCode`: the reason for which the gateway did not do something. In capitals, whatever it wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ErrCode(String);
 
@@ -76,7 +76,7 @@ impl ErrCode {
         &self.0
     }
 
-    /// What kind of thing went wrong.
+    /// The group of the code.
     #[must_use]
     pub fn group(&self) -> Group {
         match self.as_str() {
@@ -120,22 +120,22 @@ impl fmt::Display for ErrCode {
     }
 }
 
-/// The kinds of error codes.
+/// The groups of error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// The terminal, its rights, or what was sent: somebody must be told.
+    /// The terminal, its rights or the request is wrong: a person must be told.
     Configuration,
-    /// Nobody knows whether it was done: like no answer.
+    /// It is unknown if the command was done, as without an answer.
     Unknown,
     /// The payer's card, or the payer.
     PayersCard,
     /// A customer or a saved card.
     Wallet(WalletError),
-    /// Not done, as the payment stands: its state says why.
+    /// Not done, because of the payment's state.
     Refused,
 }
 
-/// What is wrong with a customer or a saved card.
+/// An error with a customer or a saved card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalletError {
     /// No such customer, or another password.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Why a value cannot be sent to the gateway. No variant holds the value: it may be a secret.
+/// The reason for which a value cannot be sent to the gateway. No variant holds the value: it may be a
+/// secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsendable {
@@ -22,7 +23,7 @@ pub enum Unsendable {
         /// The characters that it may consist of.
         of: &'static str,
     },
-    /// A value that would divide the field `Data`, or that the gateway might decode to another one.
+    /// A value that would divide the field `Data`, or that the gateway might decode to another value.
     #[error("{name} must not contain ; % + & or control characters")]
     Character {
         /// The parameter.
@@ -42,7 +43,7 @@ pub enum Unsendable {
         /// The command.
         command: &'static str,
     },
-    /// A session of a customer without one, or the other way round.
+    /// A session that needs a customer and has none, or has one and must not.
     #[error("a session needs a customer at the interface Wallet, and has none at Ap&Pay")]
     Customer,
 }
@@ -55,8 +56,8 @@ fn of_length(name: &'static str, value: &str, most: usize) -> Result<(), Unsenda
     }
 }
 
-/// Refuses what would divide the field `Data`, and what two decodings could read in another way than
-/// one.
+/// Refuses a value that would divide the field `Data`, or that reads differently when it is decoded
+/// twice.
 pub(crate) fn undivided(name: &'static str, value: &str) -> Result<(), Unsendable> {
     let divides = |c: char| matches!(c, ';' | '%' | '+' | '&') || c.is_control();
     match value.chars().any(divides) {
@@ -95,24 +96,24 @@ macro_rules! ids {
 }
 
 ids! {
-    /// `OrderId`: what the merchant calls a payment. 1 to 50 Latin letters and digits.
+    /// `OrderId`: the merchant's name of a payment. 1 to 50 Latin letters and digits.
     OrderId("OrderId", 50, "Latin letters and digits", |c| c.is_ascii_alphanumeric());
-    /// `SessionId`: what the gateway calls a session of the payer.
+    /// `SessionId`: the gateway's name of a session of the payer.
     SessionId("SessionId", 36, "Latin letters, digits and -", |c| c.is_ascii_alphanumeric() || c == '-');
-    /// `CardId`: what the gateway calls a saved card.
+    /// `CardId`: the gateway's name of a saved card.
     CardId("CardId", 36, "Latin letters, digits and -", |c| c.is_ascii_alphanumeric() || c == '-');
 }
 
 impl OrderId {
-    /// Whether this is the id that somebody else wrote: compared without case, as the contract asks.
+    /// True if this is the id that another party wrote: compared without case, as the contract asks.
     #[must_use]
     pub fn is(&self, written: &str) -> bool {
         self.0.eq_ignore_ascii_case(written)
     }
 }
 
-/// `VWUserLgn`: what the merchant calls a customer of the Wallet. 1 to 50 characters. `Debug` does not
-/// show it: many merchants take an e-mail address.
+/// `VWUserLgn`: the merchant's name of a customer of the Wallet. 1 to 50 characters. `Debug` does not
+/// show it, since many merchants use an e-mail address.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CustomerId(String);
 

@@ -1,8 +1,7 @@
 //! Amounts that depend on the day: a discount until one, a penalty from one on.
 //!
-//! A day is a day of Chişinău, whole: what holds from a day on holds from its first instant, and
-//! what holds until a day holds to its end. So a change of the clock changes nothing but the length
-//! of a day.
+//! A day is a whole day of Chişinău: a term from a day on holds from its first instant, and a term until
+//! a day holds to its end. So a change of the clock changes nothing but the length of a day.
 
 use jiff::{Timestamp, civil::Date};
 
@@ -39,8 +38,8 @@ pub enum AmountChange {
     Instead(Money),
     /// So much more.
     Add(Money),
-    /// So much more on the first day, twice so much on the second, and so on. What was added until
-    /// the last day stays.
+    /// This amount more on the first day, twice as much on the second, and so on. The amount added by the
+    /// last day stays.
     AddPerDay {
         /// For each day.
         amount: Money,
@@ -49,7 +48,7 @@ pub enum AmountChange {
     },
 }
 
-/// Days on which the same is asked, or regularly more.
+/// Days on which the same amount is asked, or regularly more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
     /// The first of them.
@@ -102,7 +101,7 @@ impl DatedAmount {
         self.has_begun(day) && self.until.is_none_or(|until| day <= until)
     }
 
-    /// The amount that it adds on a day to what else is asked.
+    /// The amount that it adds on a day to the other amounts.
     fn added(&self, day: Date) -> Money {
         match self.change {
             AmountChange::Add(amount) if self.holds(day) => amount,
@@ -119,7 +118,7 @@ impl DatedAmount {
         }
     }
 
-    /// The days, beside its first, on which what it does to an amount begins to be another.
+    /// The days, after its first, on which its effect on an amount changes.
     fn turns(&self) -> impl Iterator<Item = Date> {
         let after = self.until.and_then(|until| until.tomorrow().ok());
         let full = match self.change {
@@ -251,8 +250,8 @@ impl Order {
         turns
     }
 
-    /// The periods of what the order asks from the day of `time` on, before any payment: nothing if that does not
-    /// depend on the day.
+    /// The periods of the amount that the order asks from the day of `time` on, before any payment; empty
+    /// if the amount does not depend on the day.
     pub fn periods(&self, time: Timestamp) -> Vec<Period> {
         if self.amounts.is_empty() {
             return Vec::new();
@@ -271,7 +270,7 @@ impl Order {
             let next = next.and_then(|next| self.total_on(next));
             let per_day = next.map_or(Money::ZERO, |next| next.saturating_sub(total));
             match periods.last_mut() {
-                // What turned made no difference.
+                // The change made no difference.
                 Some(last) if last.is_followed_by(from, total, per_day, until) => {
                     last.until = until
                 }
@@ -293,7 +292,7 @@ impl Period {
         self.total + self.per_day.times(days_between(self.from, day))
     }
 
-    /// True if what begins on a day goes on as this does.
+    /// True if a period that begins on a day goes on like this one.
     fn is_followed_by(
         &self,
         from: Date,
@@ -738,7 +737,7 @@ mod tests {
         Order::new(fields).ok()
     }
 
-    /// What each line asks, day by day: nothing is computed but sums.
+    /// The amount that each line asks on each day, computed by sums alone.
     fn plain_days(amounts: &[Plain]) -> Vec<[Money; 2]> {
         let mut grown = vec![Money::ZERO; amounts.len()];
         (0..DAYS)
@@ -821,8 +820,8 @@ mod tests {
             prop_assert!(periods.last().is_none_or(|last| last.until.is_none()));
         }
 
-        /// What is due on each day, as one would count it by hand: the order is settled on the first
-        /// day on which what came in reached what was asked, and asks nothing more.
+        /// Compares with a count by hand of the amount due on each day: the order is settled on the first
+        /// day on which the payments reach the asked amount, and asks nothing more.
         #[test]
         fn an_order_is_settled_once_what_came_reaches_what_was_asked(
             first in first_day(),

@@ -7,8 +7,8 @@ pub struct CurrencyError;
 
 /// A currency code, such as `MDL`.
 ///
-/// Any three capital letters: what MPay confirms and what was registered long ago must stay
-/// readable when a currency leaves the list. Registration asks [`Currency::is_active`] too.
+/// Any three capital letters: MPay's confirmations and old registrations must stay readable when a
+/// currency leaves the list. Registration asks [`Currency::is_active`] too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 

@@ -64,8 +64,8 @@ impl OrderKey {
         Self(Text::of_digits(digits))
     }
 
-    /// The form that two keys must not have in common ([`folded`]): payers type keys at terminals, and keys
-    /// that differ only in what is folded would be confused.
+    /// The form of a key in which two keys must differ ([`folded`]): payers type keys at terminals, and
+    /// would confuse keys that differ only in what is folded.
     pub fn folded(&self) -> String {
         folded(self.as_str())
     }

@@ -54,7 +54,7 @@ pub enum KeyPatternError {
     /// A sign cannot be in a pattern.
     #[error("may hold #, @, *, letters, digits and signs of ASCII, without spaces")]
     Sign,
-    /// Braces do not hold what they must.
+    /// Braces hold no valid count.
     #[error("has braces that hold neither a count, such as {{8}}, nor two, such as {{6,12}}")]
     Count,
     /// More than one sign has a choice of counts.
@@ -108,7 +108,7 @@ fn luhn(digits: &str) -> u32 {
 }
 
 impl KeyPattern {
-    /// A pattern, and what is asked of the digits of its `#`.
+    /// A pattern, with the rule for the digits of its `#`.
     ///
     /// # Errors
     /// [`KeyPatternError`].
@@ -134,7 +134,7 @@ impl KeyPattern {
         }
     }
 
-    /// The key that a payer means who types this, as the institution writes it; `None` if it does not
+    /// The key, in the institution's spelling, that a payer means who types this; `None` if it does not
     /// fit.
     pub fn find(&self, typed: &OrderKey) -> Option<OrderKey> {
         let typed = folded(typed.as_str());
@@ -338,7 +338,7 @@ mod tests {
     }
 
     proptest! {
-        /// Of whatever fits, the key is one that fits, and has the same order.
+        /// The key of any fitting text fits too, and names the same order.
         #[test]
         fn a_key_is_its_own(typed in "[a-cA-C0-9 -]{1,12}") {
             let pattern: KeyPattern = "*{1,6}-#{2}".parse().unwrap();

@@ -1,4 +1,4 @@
-//! Orders and payments, and what follows from them. No I/O, no clock, no wire format.
+//! The rules of orders and payments. No I/O, no clock, no wire format.
 //!
 //! A value of one of these types is right once it exists: it is read by `parse` or made by `new`, whose
 //! errors are sentences for people. Amounts are whole hundredths, lengths are in characters, and the

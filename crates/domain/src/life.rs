@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Order, OrderFields, OrderStatus, OrderSummary, SetStatus};
 
-/// The reason why an order is not changed, and what is allowed instead.
+/// The reason why an order is not changed, with the changes that are allowed instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeRefused {
@@ -41,17 +41,18 @@ pub enum ChangeRefused {
 impl OrderSummary {
     /// The statuses that may be set at the time `now`.
     ///
-    /// Money that came can be given back whatever the order is, so `Refunding` needs a payment,
-    /// and after `Refunded` one that came since.
+    /// Paid money can be given back whatever the order's status, so `Refunding` needs a payment, and
+    /// after `Refunded` one that came since.
     pub fn allowed(&self, now: Timestamp) -> Vec<SetStatus> {
         use SetStatus::{Cancelled, Completed, Refunded, Refunding};
         if self.order().is_none() {
-            // An institution imports what it has; but no money came through here.
+            // An institution imports orders with their statuses, but no money came through here.
             return vec![Completed, Cancelled];
         }
         let paid = self.payment_count > 0;
         if self.is_given_back() {
-            // It is so by itself; to say it adds what the money is found by.
+            // The order is refunded already; setting the status adds the reference by which the money is
+            // found.
             return vec![Refunded];
         }
         let mut allowed = match self.status(now) {
@@ -86,7 +87,7 @@ impl OrderSummary {
     /// Judges a new version at the time `now`.
     ///
     /// # Errors
-    /// [`ChangeRefused`] says what is allowed instead.
+    /// [`ChangeRefused`] names the changes that are allowed instead.
     pub fn check_change(&self, next: &Order, now: Timestamp) -> Result<(), ChangeRefused> {
         let allowed = self.allowed(now);
         let current = self.order();
@@ -123,7 +124,7 @@ impl OrderSummary {
                 can_be_reopened: self.can_be_reopened(),
             });
         }
-        // What is paid in another currency than the order's counts for nothing yet.
+        // Payments in another currency than the order's do not count yet.
         if next.currency != current.currency && !self.amount_paid().is_zero() {
             return Err(ChangeRefused::Currency {
                 currency: current.currency.as_str().to_owned(),

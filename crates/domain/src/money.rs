@@ -20,8 +20,8 @@ pub enum MoneyError {
     TooLarge,
 }
 
-/// An amount of money, in whole hundredths: not negative. What is read is at most [`Money::MAX`]; a
-/// sum of such amounts may be more.
+/// An amount of money in whole hundredths, not negative. An amount that is read is at most
+/// [`Money::MAX`]; a sum of such amounts may be more.
 ///
 /// ```
 /// # use mpay_domain::{Money, MoneyError};
@@ -55,8 +55,7 @@ impl Money {
         Self::parse_digits(text, 26)
     }
 
-    /// As [`Money::parse`], with up to so many digits before the point; far fewer than
-    /// what overflows.
+    /// As [`Money::parse`], with up to so many digits before the point, far fewer than would overflow.
     fn parse_digits(text: &str, most: usize) -> Result<Self, MoneyError> {
         let text = text.trim_matches([' ', '\t', '\n', '\r']);
         let (negative, digits) = match text.strip_prefix('-') {

@@ -1,4 +1,4 @@
-//! Orders: what an institution asks to be paid.
+//! Orders: the demands of an institution.
 
 use std::{collections::HashSet, ops::Deref};
 
@@ -91,7 +91,7 @@ impl SetStatus {
     }
 }
 
-/// `OrderProperty`: what is shown to the payer, and what he may fill in.
+/// `OrderProperty`: a value that is shown to the payer, or a blank that the payer may fill in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
     /// `Id`.
@@ -117,7 +117,7 @@ pub struct Property {
 pub struct Line {
     /// `LineID`, unique in its order.
     pub line_id: LineId,
-    /// `Reason`: what is paid for.
+    /// `Reason`: the reason of the payment.
     pub reason: Localized<50>,
     /// `AmountDue` before any payment; `None` where it is not known yet.
     pub amount_due: Option<Money>,
@@ -162,7 +162,7 @@ pub struct OrderFields {
     pub order_key: OrderKey,
     /// `Currency`.
     pub currency: Currency,
-    /// `Reason`: what the order is for; printed on receipts.
+    /// `Reason`: the purpose of the order, printed on receipts.
     pub reason: Localized<50>,
     /// `IssuedAt`.
     pub issued_at: Option<Timestamp>,
@@ -261,15 +261,15 @@ pub enum OrderError {
         "is unknown, which needs allow_partial_payments or allow_advance_payments; else give every line its amount_due"
     )]
     UnknownAmount,
-    /// What is asked says how much is to be paid.
+    /// A limit of a payer's choice, in an order whose lines fix the amount.
     #[error(
         "is for an order whose amount the payer chooses; leave it out, or leave out amount_due of the lines"
     )]
     LimitOfKnownAmount,
-    /// No payment is both.
+    /// No payment can satisfy both limits.
     #[error("is less than min_payment, or zero")]
     LimitsCross,
-    /// Money that was given back must be found.
+    /// A Refunded order lacks the reference by which its refund is found.
     #[error(
         "is missing: an order that is Refunded needs what the refund is found by, such as the number of the payment order"
     )]
@@ -299,7 +299,7 @@ impl Deref for Order {
 }
 
 impl Order {
-    /// Checks what the members say together.
+    /// Checks the members together.
     ///
     /// # Errors
     /// Every [`OrderError`] that holds, not just the first.
@@ -432,13 +432,13 @@ impl Order {
         })
     }
 
-    /// The sum of the lines' own amounts before any payment; `None` while it is unknown. What they
-    /// ask on a day is [`Order::total_at`].
+    /// The sum of the lines' own amounts before any payment; `None` while it is unknown. The amount on a
+    /// day is [`Order::total_at`].
     pub fn total(&self) -> Option<Money> {
         self.lines.iter().map(|line| line.amount_due).sum()
     }
 
-    /// True if another version asks the same for the same lines, whatever the day.
+    /// True if another version asks the same amounts for the same lines on every day.
     pub fn asks_same(&self, other: &Self) -> bool {
         self.currency == other.currency
             && self.amounts == other.amounts

@@ -1,4 +1,4 @@
-//! Confirmations: what MPay says was paid.
+//! Confirmations: MPay's statements of payments.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use super::{Currency, LineId, Money, Order, OrderKey, PaymentId, ServiceId};
 /// The first midnight of 2013 in Chişinău: MPay took no payments before.
 const FIRST_PAYMENTS: Timestamp = Timestamp::constant(1_356_991_200, 0);
 
-/// `PaymentProperty`: what the payer filled in, and what the instrument adds. Nothing depends on
-/// it, so it is kept as it comes.
+/// `PaymentProperty`: a value that the payer filled in, or that the payment instrument adds. Nothing
+/// depends on it, so it is kept as it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfirmationProperty {
     /// `Name`.
@@ -31,7 +31,7 @@ pub struct ConfirmationLine {
     pub properties: Vec<ConfirmationProperty>,
 }
 
-/// `PaymentConfirmation`. [`Confirmation::check_amounts`] says whether it is consistent in itself.
+/// `PaymentConfirmation`. [`Confirmation::check_amounts`] checks its consistency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
     /// `ServiceID`.
@@ -40,7 +40,7 @@ pub struct Confirmation {
     pub order_key: OrderKey,
     /// `PaymentID`.
     pub payment_id: PaymentId,
-    /// `InvoiceID`: MPay's own number for what it showed to the payer; nothing depends on it.
+    /// `InvoiceID`: MPay's own number of the invoice that it showed to the payer; nothing depends on it.
     pub invoice_id: Option<String>,
     /// `Currency`.
     pub currency: Currency,
@@ -158,9 +158,9 @@ impl Confirmation {
         self.paid_at >= FIRST_PAYMENTS && ahead <= SignedDuration::from_hours(24)
     }
 
-    /// A digest of what makes two confirmations of one PaymentID the same payment: service, order, however its
-    /// key is spelt, currency, total, and the multiset of lines and amounts (MPay contract, "Settled
-    /// readings").
+    /// A digest of the members that make two confirmations of one PaymentID the same payment: service,
+    /// order (in any spelling of its key), currency, total, and the multiset of lines and amounts (MPay
+    /// contract, "Settled readings").
     pub fn content(&self) -> ContentDigest {
         let mut lines: Vec<_> = self
             .lines
@@ -185,7 +185,7 @@ impl Confirmation {
     }
 }
 
-/// SHA-256 over what decides whether two confirmations are the same payment.
+/// SHA-256 over the members that make two confirmations the same payment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ContentDigest([u8; 32]);
 

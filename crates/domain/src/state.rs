@@ -68,8 +68,8 @@ pub enum Review {
     OtherCurrency,
     /// It cannot have been paid when MPay says: before 2013, or more than a day after it came in.
     ImplausibleDate,
-    /// It is not what was asked for: another amount came, or a state of it that cannot follow on what
-    /// was seen before.
+    /// It differs from the request: another amount came, or a state of it that cannot follow the one seen
+    /// before.
     Mismatch,
     /// The payer's bank has taken the money back.
     ChargedBack,
@@ -160,12 +160,12 @@ pub struct Refund {
     pub rrn: Option<String>,
 }
 
-/// A payment with what is to be said of it.
+/// A payment with its reviews, refunds and void.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPayment {
     /// The confirmation.
     pub confirmation: Confirmation,
-    /// The open reviews: what a person should look at.
+    /// The open reviews.
     pub review: Vec<Review>,
     /// The closed reviews.
     pub closed: Vec<ClosedReview>,
@@ -188,8 +188,8 @@ pub struct LineDue {
 
 /// An order as it stands: its versions and payments, folded in the order of their recording.
 ///
-/// What follows from them follows from their [`OrderSummary`] alone. Where folding began with one
-/// that was kept, only the versions and payments since are here.
+/// Every result follows from their [`OrderSummary`] alone. If folding began with a kept summary, only the
+/// versions and payments since then are here.
 #[derive(Debug, Clone, Default)]
 pub struct OrderState {
     summary: OrderSummary,
@@ -225,7 +225,7 @@ impl Deref for OrderState {
     }
 }
 
-/// Goes on from what was kept.
+/// Goes on from a kept summary.
 impl From<OrderSummary> for OrderState {
     fn from(summary: OrderSummary) -> Self {
         Self {
@@ -248,7 +248,7 @@ impl RecordedPayment {
         }
     }
 
-    /// The amount that remains of it once what was given back is taken away.
+    /// The amount that remains after its refunds.
     pub fn remaining(&self) -> Money {
         let last = self.refunds.last();
         last.map_or(self.confirmation.total, |refund| refund.remaining)
@@ -269,8 +269,8 @@ impl OrderState {
         opened
     }
 
-    /// Adds a payment, and finds what a person should look at. One that is there already counts
-    /// once, and gives `false`: of those before a summary that was kept the caller knows.
+    /// Adds a payment, and opens its reviews. A payment that is listed already is not added again, and
+    /// gives `false`. The caller knows the payments before a kept summary.
     pub fn pay(&mut self, confirmation: Confirmation, receipt: &Receipt) -> bool {
         if !self.payment_ids.insert(confirmation.payment_id.clone()) {
             return false;
@@ -287,8 +287,8 @@ impl OrderState {
         true
     }
 
-    /// The effect of the void of a payment: what it takes away. `None` if there is none of this id that counts, or if
-    /// not every payment is here.
+    /// The effect of the void of a payment on the sums. `None` if no payment of this id counts, or if not
+    /// every payment is listed here.
     pub fn void_effect(&self, payment_id: &PaymentId) -> Option<VoidEffect> {
         if !self.is_whole() {
             return None;
@@ -318,8 +318,8 @@ impl OrderState {
         })
     }
 
-    /// The same of a payment that is known to count, as it is, where not every payment is here.
-    /// `was_before` says whether it came before the latest version. `None` where the other payments
+    /// The effect of the void of a payment that is known to count, if not every payment is listed here.
+    /// `was_before` is true if the payment came before the latest version. `None` if the other payments
     /// are needed: it is the latest in its currency, or the amounts depend on the day.
     pub fn void_effect_of(
         &self,
@@ -369,9 +369,9 @@ impl OrderState {
         })
     }
 
-    /// Voids a payment: it stays, and counts for nothing. Its id is free for another. `false` if there
-    /// is none of this id that counts. Of a payment before a summary that was kept the caller knows
-    /// whether it is, and `effect` says what that takes away.
+    /// Voids a payment: it stays listed, and counts for nothing. Its id is free for another one. `false`
+    /// if no payment of this id counts. For a payment before a kept summary, the caller knows if it
+    /// counts, and `effect` has the effect on the sums.
     pub fn void(&mut self, payment_id: &PaymentId, voided: Voided, effect: &VoidEffect) -> bool {
         let known = self.void_effect(payment_id);
         if self.is_whole() && known.is_none() {
@@ -431,9 +431,9 @@ impl OrderState {
         }
     }
 
-    /// Notes that money of a payment was given back. It says what remains, so that the same once more
-    /// changes nothing, and gives `false`. Of a payment before a summary that was kept the caller knows
-    /// what remained, and `effect` says what this takes away.
+    /// Notes a refund of a payment. A refund has the amount that remains, so noting the same again
+    /// changes nothing, and gives `false`. For a payment before a kept summary, the caller knows the
+    /// amount that remained, and `effect` has the effect on the sums.
     pub fn refund(
         &mut self,
         payment_id: &PaymentId,
@@ -455,8 +455,8 @@ impl OrderState {
         true
     }
 
-    /// Opens a review of a payment, because of something that came to be known later. `false` if it is
-    /// open already. Of a payment before a summary that was kept the caller knows whether it is.
+    /// Opens a review of a payment, because of a fact that came to be known later. `false` if it is open
+    /// already. For a payment before a kept summary, the caller knows if it is open.
     pub fn open(&mut self, payment_id: &PaymentId, review: Review) -> bool {
         if let Some(payment) = self.payment_mut(payment_id) {
             if payment.review.contains(&review) {
@@ -470,8 +470,8 @@ impl OrderState {
         true
     }
 
-    /// Closes a review of a payment. `false` if there is no such review open. Of a payment before a
-    /// summary that was kept the caller knows whether it is.
+    /// Closes a review of a payment. `false` if no such review is open. For a payment before a kept
+    /// summary, the caller knows if it is open.
     pub fn close(&mut self, payment_id: &PaymentId, closed: ClosedReview) -> bool {
         let review = closed.review;
         if let Some(payment) = self.payment_mut(payment_id) {

@@ -19,7 +19,7 @@ pub enum StateIdentifierDoubt {
 /// weighted 7, 3, 1, 7, 3, 1, …, modulo 10.
 ///
 /// # Errors
-/// [`StateIdentifierDoubt`]: what speaks against it.
+/// [`StateIdentifierDoubt`]: the reason for doubt.
 pub fn check_state_identifier(text: &str) -> Result<(), StateIdentifierDoubt> {
     let digits: Option<Vec<_>> = text.chars().map(|c| c.to_digit(10)).collect();
     let Some(([first @ .., check], 13)) = digits.as_deref().map(|digits| (digits, digits.len()))

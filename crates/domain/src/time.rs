@@ -28,7 +28,7 @@ pub const EARLIEST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 /// The last one, to the second, that there is here: nearly the end of the year 9999.
 pub const LATEST: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
-/// Reads an `xs:dateTime`, or a date, and whatever [`format()`] or the store has ever written.
+/// Reads an `xs:dateTime`, or a date, in every form that [`format()`] or the store has ever written.
 ///
 /// Without an offset it is the local time of Chişinău: the first of the two in an hour that
 /// autumn repeats, the instant of the jump in an hour that spring skips. A date without a time
@@ -38,7 +38,7 @@ pub const LATEST: Timestamp = Timestamp::constant(253_402_207_200, 0);
 /// have: a caller that takes something new asks [`is_sendable`] too.
 ///
 /// # Errors
-/// [`TimeError`] for another form, or for what the calendar does not have.
+/// [`TimeError`] for another form, or for a time that does not exist.
 pub fn parse(text: &str) -> Result<Timestamp, TimeError> {
     match read(text)? {
         Reading::Time(time) => Ok(time),
@@ -70,8 +70,8 @@ pub fn parse_end(text: &str) -> Result<Timestamp, TimeError> {
     }
 }
 
-/// Reads `PaidAt`, in whole seconds: an `xs:dateTime` of whatever year. The money has moved, so one
-/// beyond what can be kept is no reason to refuse it: it is the nearest that can be.
+/// Reads `PaidAt`, in whole seconds: an `xs:dateTime` of any year. The money has moved, so a time that is
+/// too far away is no reason for a refusal: it becomes the nearest possible one.
 ///
 /// # Errors
 /// As [`parse`]; [`TimeError::NotADateTime`] also for a date without a time.
@@ -231,7 +231,7 @@ pub fn ends_of_days(first: Timestamp, last: Timestamp) -> impl Iterator<Item = T
 /// versions of this program wrote it.
 ///
 /// # Errors
-/// [`TimeError`] for another form, or for what the calendar does not have.
+/// [`TimeError`] for another form, or for a date that does not exist.
 pub fn parse_date(text: &str) -> Result<Date, TimeError> {
     let (year, from) = if has_shape(text, "0000-00-00") {
         (number(text, 0..4)?, 5)
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(utc("2026-03-29T04:00:00"), "2026-03-29T01:00:00Z");
     }
 
-    /// Any time, and those at the ends of what there is, of the contract and of the zone's history.
+    /// Any time, and the ends of the range of times, of the contract and of the zone's history.
     fn any_time() -> impl Strategy<Value = Timestamp> {
         let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
         let near = |at: i64| (at - 100_000).max(first)..=(at + 100_000).min(last);
@@ -416,7 +416,7 @@ mod tests {
         })
     }
 
-    /// What looks like a dateTime.
+    /// Texts that look like a dateTime.
     fn any_text() -> impl Strategy<Value = String> {
         let year = "(-?[0-9]{3,7}|000[01]|0000|9999|19[0-9]{2}|20[0-9]{2})";
         let clock = "([0-9]{2}:[0-9]{2}:[0-9]{2}|24:00:00|23:59:60)";

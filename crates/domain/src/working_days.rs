@@ -48,8 +48,8 @@ impl Day {
     }
 }
 
-/// The calendar of working days: Monday to Friday but for public holidays, and what a government or a
-/// town decides otherwise.
+/// The calendar of working days: Monday to Friday without public holidays, and the exceptions of a
+/// government or a town.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkingDays {
     free: Vec<Day>,
@@ -57,9 +57,9 @@ pub struct WorkingDays {
 }
 
 impl WorkingDays {
-    /// Adds days that are free and days that are worked, each a list of days such as `2026-05-11`,
-    /// or `10-14` for every year, separated by commas. A day that is worked is so whatever else
-    /// says that it is free.
+    /// Adds days that are free and days that are worked, each a list of days such as `2026-05-11`, or
+    /// `10-14` for every year, separated by commas. A day that is listed as worked is worked even if
+    /// another rule makes it free.
     ///
     /// # Errors
     /// [`NoDay`] says which text is no day.

@@ -1,4 +1,4 @@
-//! The state that requests share: the configuration and what was derived from it.
+//! The state that requests share: the configuration and the values derived from it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -25,13 +25,13 @@ macro_rules! variables {
     };
 }
 
-/// A door's configuration, and what goes with it.
+/// A door's configuration, with its variables and memory.
 pub trait Configuration: Debug + Sized + 'static {
     /// The names of its variables. The manifest gives each of them to the component.
     const VARIABLES: &'static [&'static str];
 
-    /// Of these those that its calls can do without. A mistake in one of them switches off what it is
-    /// for, and nothing else.
+    /// The variables among these without which calls can be answered. A mistake in one of them switches
+    /// off its function, and nothing else.
     const OPTIONAL: &'static [&'static str];
 
     /// The part that is still of use where the variables are wrong.
@@ -43,14 +43,14 @@ pub trait Configuration: Debug + Sized + 'static {
     /// Reads the variables.
     ///
     /// # Errors
-    /// Every mistake in them, if calls could not be answered rightly because of one. What is
-    /// optional is switched off by its own mistakes only, see [`off`](Self::off).
+    /// All mistakes, if one of them keeps calls from being answered rightly. Optional functions are
+    /// switched off by their own mistakes only, see [`off`](Self::off).
     fn read(variables: &Variables) -> Result<Self, Misconfigured<Self::Rest>>;
 
     /// The environment of the deployment.
     fn environment(&self) -> Environment;
 
-    /// Mistakes in optional variables: what these are for is switched off.
+    /// Mistakes in optional variables, whose functions are switched off.
     fn off(&self) -> &[ConfigError];
 
     /// Values that seem mistyped, or are more than they should be.
@@ -67,7 +67,7 @@ pub trait Configuration: Debug + Sized + 'static {
             .collect()
     }
 
-    /// The one of these variables that has a mistake, so that what they are for is switched off.
+    /// The variable among these whose mistake switches off their function; `None` if none has one.
     fn switched_off(&self, variables: &[&str]) -> Option<&'static str> {
         let mut off = self.off().iter().map(|error| error.variable);
         off.find(|variable| variables.contains(variable))

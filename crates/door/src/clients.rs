@@ -1,4 +1,4 @@
-//! The callers, by address: the host's word, and that of proxies that are believed.
+//! The addresses of callers, by the word of the host and of the proxies that are believed.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -35,7 +35,7 @@ impl Networks {
         let networks = texts.enumerate().map(|(place, text)| {
             let network = text.parse::<IpNet>();
             let network = network.or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-            // Who calls is never known by an IPv4 address in the form of IPv6.
+            // The address of a caller is never an IPv4 address in the form of IPv6.
             let network = network.ok().filter(|network| match network {
                 IpNet::V6(network) => network.addr().to_ipv4_mapped().is_none(),
                 IpNet::V4(_) => true,
@@ -65,7 +65,7 @@ pub fn peer(headers: &HeaderMap) -> Option<IpAddr> {
 /// `None` where nobody says it in a way that can be read.
 pub fn caller(headers: &HeaderMap, proxies: &Networks) -> Option<IpAddr> {
     let mut caller = peer(headers)?;
-    // Each proxy adds at the end for whom it calls; what stands before is anybody's word.
+    // Each proxy adds the address of its caller at the end; anybody can have written the ones before.
     let values = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut hops = values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
     while proxies.contain(caller) {
@@ -187,7 +187,7 @@ impl Gate {
     /// Checks that a call is taken.
     ///
     /// # Errors
-    /// Why it is not.
+    /// [`Shut`]: the reason for which it is not taken.
     pub fn admit(&self, headers: &HeaderMap) -> Result<(), Shut> {
         let is_allowed = |caller: IpAddr| self.allowed.contain(caller);
         if !self.allowed.is_empty() && !caller(headers, &self.proxies).is_some_and(is_allowed) {
@@ -266,7 +266,7 @@ mod tests {
         for (pairs, expected) in [
             (vec![(PEER, "192.0.2.1:9")], Some("192.0.2.1")),
             (vec![(PEER, "[::ffff:192.0.2.1]:9")], Some("192.0.2.1")),
-            // A stranger who says to be another.
+            // A stranger who claims to be another.
             (
                 vec![(PEER, "192.0.2.1:9"), (FOR, "198.51.100.7")],
                 Some("192.0.2.1"),
@@ -342,7 +342,7 @@ mod tests {
                 vec![proxy, mpay, verified, ("x-client-verify", "FAILED")],
                 Err(Shut::Certificate),
             ),
-            // Who comes past the proxy sets the header too.
+            // A caller that goes past the proxy sets the header too.
             (
                 vec![(PEER, "192.0.2.9:9"), verified],
                 Err(Shut::Certificate),

@@ -12,8 +12,8 @@ pub const UNREMARKABLE: SignedDuration = SignedDuration::from_secs(10);
 pub struct Clock(Cell<Option<SignedDuration>>);
 
 impl Clock {
-    /// Notes when MPay says it made a message, and when that came in. Only what MPay signed counts:
-    /// anybody can write a time.
+    /// Notes the time at which MPay says that it made a message, and the time at which the message came
+    /// in. Only a time that MPay signed counts, since anybody can write one.
     pub fn note(&self, created: Timestamp, received: Timestamp) {
         self.0.set(Some(received.duration_since(created)));
     }
@@ -23,7 +23,7 @@ impl Clock {
         self.0.get()
     }
 
-    /// Takes over what `other` remembers.
+    /// Takes over the memory of `other`.
     pub fn remember(&self, other: &Self) {
         self.0.set(other.0.get());
     }

@@ -1,8 +1,8 @@
 //! The application of the variables as they are now: an instance's memory of the last good ones.
 //!
-//! Variables come one by one, and what stands behind them can fail, answer slowly, or be changed in
-//! the middle of a reading. So a reading is believed only if a second one is equal to it, and never
-//! replaces a good configuration unless it is whole and right:
+//! Variables come one by one, and their source can fail, answer slowly, or change in the middle of a
+//! reading. So a reading is believed only if a second one is equal to it, and it never replaces a good
+//! configuration unless it is complete and valid:
 //!
 //! * with a good configuration in use, the second reading is the next one, a second later or more,
 //!   which gives whoever changes several variables the time to do so; a third one follows it at once,
@@ -102,7 +102,7 @@ impl<C: Configuration> Kept<C> {
         self.app.refused.replace(errors);
     }
 
-    /// Stops and goes on at once, whatever becomes of the other variables.
+    /// Stops and goes on at once, without waiting for the other variables.
     fn stop_or_go_on(&self, variables: &Variables) {
         let Some(paused) = is_paused(variables) else {
             return;
@@ -288,7 +288,7 @@ impl<C: Configuration> Current<C> {
 async fn read(names: &[&'static str], source: &impl Source) -> Variables {
     let variables = RefCell::new(Variables::default());
     let all = async {
-        // Whoever stops everything does not wait for the rest.
+        // A stop does not wait for the rest of the variables.
         let (first, rest): (Vec<_>, Vec<_>) = names.iter().partition(|name| **name == PAUSED);
         for &name in first.into_iter().chain(rest) {
             match source.get(name).await {
@@ -535,7 +535,7 @@ mod tests {
         let new = asked.later().await;
         assert!(!accepts_sha1(&new));
         assert!(new.clock.ahead().is_some(), "it is the same clock");
-        // Whoever changes on and on is waited for.
+        // A reading waits for changes that go on and on.
         for number in ["100", "101", "102"] {
             asked.host.set("lower", number);
             let app = asked.later().await;

@@ -1,6 +1,5 @@
-//! Readiness and liveness of a door: whether its calls can be answered now, and what is wrong.
-//! Anybody may ask, so it names variables and what is wrong with them, never their values, and
-//! costs little.
+//! Readiness and liveness of a door: can its calls be answered now, and what is wrong? Anybody may ask,
+//! so the answer names variables and their mistakes, never their values, and costs little.
 
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use crate::{
     probe::Probed,
 };
 
-/// The address of the liveness: that the process answers, whatever it could answer.
+/// The address of the liveness, which tells only that the process answers.
 pub const LIVE: &str = "/health/live";
 
 /// A probe of the store that took longer is told.
@@ -39,7 +38,7 @@ struct Health<'a> {
     /// The mistakes, which must be mended.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [String],
-    /// Warnings of what will be wrong soon.
+    /// Warnings of mistakes to come.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [String],
 }
@@ -55,8 +54,8 @@ pub fn live(method: &Method) -> Result<Response<Bytes>, Problem> {
 }
 
 /// Answers for the readiness. 200 means that calls are answered, though perhaps something is wrong.
-/// `skew` is how far clocks may differ until that is an error; `rsa_engine` is what computes RSA;
-/// `more` are warnings of the door's own.
+/// `skew` is the difference of clocks from which it is an error; `rsa_engine` names the engine that
+/// computes RSA; `more` are warnings of the door's own.
 ///
 /// # Errors
 /// A [`Problem`] for other methods than GET and HEAD.
@@ -112,7 +111,7 @@ pub async fn ready<C: Configuration, P: Platform>(
     }
     let (status, text) = match (&app.config, &probed.found) {
         (Err(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "misconfigured"),
-        // Calls are answered, whatever the store is at: that they come later.
+        // Calls are answered, whatever the state of the store: the answer is that they should come later.
         (Ok(_), _) if paused => (StatusCode::OK, "paused"),
         (Ok(_), Err(_)) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         // Calls are answered, and must go on reaching this host.

@@ -15,11 +15,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: usize = 1_000_000;
 
-/// The time that a call may take in all: less than hosts give it (30 s), since what they answer then is
-/// no SOAP. A call of the store that is under way ends first, which in `mpay up` takes 5 s at most.
+/// The time that a call may take in all: less than hosts give it (30 s), since their answer after that is
+/// no SOAP. A call of the store that is under way ends first, which takes 5 s at most in `mpay up`.
 pub const TIME: Duration = Duration::from_secs(24);
 
-/// Gives an answer what all answers have in common.
+/// Adds the headers that all answers have.
 pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
     let mut response = result.unwrap_or_else(Problem::into_response);
     let headers = response.headers_mut();

@@ -3,13 +3,13 @@
 //!
 //! Read in this order:
 //!
-//! 1. `platform`: what a door needs of its host, and [`spin`](mod@platform), a Spin host.
-//! 2. [`config`]: the variables, as texts and as what they mean; [`current`]: the last good ones;
-//!    [`app`]: what an instance keeps as long as they stay the same.
-//! 3. [`http`]: how a request is read and what every answer has in common; [`Problem`]: what an
-//!    answer says of a failure; [`clients`]: who calls; [`log`]: what is written of it.
-//! 4. [`health`]: what anybody may know of how a door is, with [`probe`] for the store and
-//!    [`clock`] for the time.
+//! 1. `platform`: the door's needs of its host, and [`spin`](mod@platform), a Spin host.
+//! 2. [`config`]: the variables, as texts and as values; [`current`]: the last good ones; [`app`]: the
+//!    state that an instance keeps as long as they stay the same.
+//! 3. [`http`]: the reading of requests, and the common parts of answers; [`Problem`]: the answer to a
+//!    failed call; [`clients`]: the addresses of callers; [`log`]: the lines about them.
+//! 4. [`health`]: the state of a door for anybody, with [`probe`] for the store and [`clock`] for the
+//!    time.
 #![cfg_attr(
     not(test),
     deny(

@@ -11,7 +11,7 @@ pub enum Unanswered {
     /// It surely was not sent: there was no name, no connection or no certificate.
     #[error("{0}")]
     NotSent(String),
-    /// It may have arrived, and what it asks for may be done.
+    /// The request may have arrived and may have been carried out.
     #[error("{0}")]
     Unknown(String),
 }
@@ -19,17 +19,18 @@ pub enum Unanswered {
 /// A sender of requests to the outside.
 #[allow(async_fn_in_trait)] // Used with static dispatch in one thread only.
 pub trait Outbound {
-    /// Sends a request, and gives its answer, whose body is not read. Redirects are
-    /// not followed. What takes longer than a few seconds has failed.
+    /// Sends a request, and gives its answer, whose body is not read. Redirects are not followed. A
+    /// request that takes longer than a few seconds has failed.
     ///
     /// # Errors
     /// A text for people.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<()>, String>;
 
-    /// The same, with the answer's body, of `most` bytes at most; the answer may take so long to begin.
+    /// Sends a request, and gives the answer's status and its body of at most `most` bytes. The answer
+    /// must begin within `patience`.
     ///
     /// # Errors
-    /// [`Unanswered`] says whether the request can have arrived.
+    /// [`Unanswered`] tells if the request can have arrived.
     async fn fetch(
         &self,
         request: Request<Bytes>,

@@ -1,5 +1,5 @@
-//! A look at whether the store can be read and written, for `GET /health`: one key of its own, and
-//! no call again where one fails.
+//! A check that the store can be read and written, for `GET /health`: one key of its own, and no further
+//! call after a failure.
 
 use std::cell::RefCell;
 
@@ -178,7 +178,7 @@ impl Probe {
     }
 }
 
-/// Reads the mark of the last probe, whoever's it was. One that cannot be read is none.
+/// Reads the mark of the last probe, of any host. A mark that cannot be read counts as none.
 ///
 /// # Errors
 /// [`StoreFault`], and a line in the log.

@@ -19,7 +19,7 @@ pub const PAUSED: &str = "urn:mpay-provider:paused";
 /// The seconds that callers are told to wait while everything is stopped.
 pub const PAUSE: u16 = 60;
 
-/// A failed call: its status, what is wrong, and which members are.
+/// A failed call: its status, the mistake, and the members that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// A kind of problem that programs tell from others of its status.
@@ -129,7 +129,7 @@ impl Problem {
         Self::method_not_allowed_here(allow, detail)
     }
 
-    /// The same, where more is to be said.
+    /// A method that the resource does not have, with more to say about it.
     pub fn method_not_allowed_here(
         allow: impl Into<Cow<'static, str>>,
         detail: impl Into<String>,
@@ -140,7 +140,7 @@ impl Problem {
         }
     }
 
-    /// A call that needs what a mistake in a variable has switched off.
+    /// A call that needs a function which a mistake in a variable has switched off.
     pub fn switched_off(what: &str, variable: &str) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

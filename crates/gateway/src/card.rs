@@ -1,12 +1,12 @@
-//! The cards that can be paid with here. There are no others, so that nobody types a real one.
+//! The cards with which one can pay here. There are no others, so that nobody types a real one.
 
 /// The code of every card.
 pub const CODE: &str = "123";
 
-/// What a card does, at a step of its way.
+/// The behaviour of a card at a step of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
-    /// Nothing but paying.
+    /// It pays at once.
     Pays,
     /// Asks for 3-D Secure first.
     Asks3ds,
@@ -16,11 +16,11 @@ pub enum Deed {
     ExceedsAbove(u64),
     /// Is refused at a step.
     Refuses(Step, &'static str),
-    /// Takes long at a step, and does it.
+    /// It is slow at a step, and succeeds.
     IsSlow(Step),
 }
 
-/// A step of a payment's way.
+/// A step of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Paying, or holding.
@@ -33,12 +33,12 @@ pub enum Step {
     Refund,
 }
 
-/// A card that exists here only.
+/// A card that exists only here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Card {
     /// Its number.
     pub number: &'static str,
-    /// What it does.
+    /// Its behaviour.
     pub deed: Deed,
 }
 
@@ -101,7 +101,7 @@ impl Card {
         )
     }
 
-    /// Why a step fails with it.
+    /// The code with which this step fails for this amount; `None` if it succeeds.
     #[must_use]
     pub fn refuses(&self, at: Step, amount: u64) -> Option<&'static str> {
         match self.deed {
@@ -111,7 +111,7 @@ impl Card {
         }
     }
 
-    /// Whether a step takes long with it.
+    /// True if this step is slow.
     #[must_use]
     pub fn is_slow(&self, at: Step) -> bool {
         self.deed == Deed::IsSlow(at)

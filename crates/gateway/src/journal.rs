@@ -1,4 +1,4 @@
-//! What was said: requests with their answers, notifications, and what people did in the cabinet.
+//! The journal: requests with their answers, notifications, and the actions of people in the cabinet.
 
 use std::collections::VecDeque;
 
@@ -8,37 +8,37 @@ use serde_json::{Value, json};
 /// Entries that are kept.
 const KEPT: usize = 500;
 
-/// What an entry is about.
+/// The subject of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A request of the merchant, and its answer.
     Command,
     /// A notification to the merchant.
     Notification,
-    /// What a payer did.
+    /// An action of a payer.
     Page,
-    /// What was done in the cabinet.
+    /// An action in the cabinet.
     Cabinet,
 }
 
-/// Something that was said or done.
+/// An entry of the journal.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Counts from 1.
     pub number: u64,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// What it is about.
+    /// Its subject.
     pub kind: Kind,
-    /// The path of a request, the name of a notification, what was done.
+    /// The path of a request, the name of a notification, or the name of an action.
     pub what: String,
     /// The payment.
     pub order_id: Option<String>,
-    /// What was sent, without passwords.
+    /// The content that was sent, without passwords.
     pub sent: String,
-    /// What came back.
+    /// The answer.
     pub answer: String,
-    /// What is wrong with a request, for who wrote it.
+    /// The mistake in a request, for its programmer.
     pub complaint: Option<String>,
 }
 
@@ -94,12 +94,12 @@ impl Journal {
         self.entries.push_back(entry);
     }
 
-    /// All that are kept, the oldest first.
+    /// All entries that are kept, the oldest first.
     pub fn entries(&self) -> Vec<Entry> {
         self.entries.iter().cloned().collect()
     }
 
-    /// All that are kept, as JSON.
+    /// All entries that are kept, as JSON.
     pub fn to_json(&self) -> Value {
         self.entries.iter().map(Entry::to_json).collect()
     }

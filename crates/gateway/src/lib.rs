@@ -1,15 +1,15 @@
-//! The card gateway *Cryptoprocessing* on one's own machine: its interfaces *Ap&Pay* and *Wallet*, the
-//! pages at which a card is typed, the cabinet, the notifications, and whatever can go wrong with them.
-//! It shares no code with the provider's side: what one wrote, the other one judges.
+//! The card gateway *Cryptoprocessing*, played on one's own machine: its interfaces *Ap&Pay* and
+//! *Wallet*, the pages at which a card is typed, the cabinet, the notifications, and their failures. It
+//! shares no code with the provider's side, so each side checks the other.
 //!
 //! No money moves, and only the cards of [`CARDS`] exist. Everything is in memory, and bounded.
 //!
-//! | module | what |
+//! | module | content |
 //! | --- | --- |
 //! | `wire` | requests, read strictly; answers as XML |
-//! | `gateway`, `order`, `card` | what the commands do; a payment and its money; the cards |
-//! | `mischief` | what goes wrong, and when |
-//! | `journal` | what was said, and what was wrong with it |
+//! | `gateway`, `order`, `card` | the commands; a payment and its money; the cards |
+//! | `mischief` | the failures, and their occasions |
+//! | `journal` | requests and answers, and the mistakes in them |
 //! | `play`, `pages`, `text` | the server, and its pages in three languages |
 //!
 //! A test starts it, and counts the money:
@@ -61,11 +61,11 @@ pub use order::{Order, State};
 pub use play::{Running, start};
 pub use wire::Interface;
 
-/// What to play.
+/// The options of a gateway.
 #[derive(Clone)]
 pub struct Options {
-    /// Where to listen; port 0 takes a free one. On a loopback address, requests for other hosts are
-    /// refused.
+    /// The address to listen at; port 0 takes a free one. On a loopback address, requests for other hosts
+    /// are refused.
     pub listen: SocketAddr,
     /// The interfaces.
     pub interfaces: Vec<Interface>,
@@ -75,19 +75,19 @@ pub struct Options {
     pub password: String,
     /// The terminal's currency, for the pages.
     pub currency: String,
-    /// Where notifications are posted.
+    /// The address to which notifications are posted; `None` for no notifications.
     pub notify: Option<String>,
-    /// What goes wrong first.
+    /// The mischief of the first occasion that fits; `None` for none.
     pub mischief: Option<Mischief>,
-    /// How long a session lasts.
+    /// The time for which a session lasts.
     pub session: Duration,
-    /// How long the slow cards take.
+    /// The time that slow cards take.
     pub slow: Duration,
 }
 
 impl Default for Options {
-    /// Both interfaces on a free port of this machine, with the terminal `Merchant` and the password
-    /// `123`, and as slow as the gateway.
+    /// The options for both interfaces on a free port of this machine, with the terminal `Merchant` and
+    /// the password `123`, and as slow as the gateway.
     fn default() -> Self {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),

@@ -1,10 +1,10 @@
-//! What can go wrong at a gateway, and on the way to it and from it.
+//! Mischief: the failures of a gateway, and of the way to it and from it.
 
 use clap::ValueEnum;
 
 use crate::wire::Element;
 
-/// What goes wrong.
+/// A failure that the gateway plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mischief {
     /// No notification comes.
@@ -63,7 +63,7 @@ impl Mischief {
         Self::from_str(name, false).ok()
     }
 
-    /// Where it can strike.
+    /// The occasion at which it can strike.
     pub(crate) fn strikes(self) -> Strikes {
         match self {
             Self::NotificationLost
@@ -83,7 +83,8 @@ impl Mischief {
         }
     }
 
-    /// How often it strikes unless a plan says otherwise: what only looks different, always.
+    /// The number of times that it strikes unless a plan gives another. A failure that only changes the
+    /// appearance strikes always.
     fn usual_times(self) -> u32 {
         match self {
             Self::Dressed
@@ -97,7 +98,7 @@ impl Mischief {
     }
 }
 
-/// What a mischief strikes.
+/// The occasion of a mischief.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strikes {
     /// The answer to any command.
@@ -112,7 +113,8 @@ pub(crate) enum Strikes {
     Payment,
 }
 
-/// What is to go wrong, where and how often. It waits for the first occasion that fits.
+/// A planned mischief, with its occasion and the number of times. It waits for the first occasion that
+/// fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub(crate) mischief: Mischief,
@@ -122,7 +124,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan for whatever comes next that it can strike.
+    /// A plan for the next occasion that the mischief can strike.
     #[must_use]
     pub fn new(mischief: Mischief) -> Self {
         Self {
@@ -133,21 +135,21 @@ impl Plan {
         }
     }
 
-    /// The same for one payment.
+    /// The plan for one payment alone.
     #[must_use]
     pub fn of(mut self, order_id: &str) -> Self {
         self.order_id = Some(order_id.to_owned());
         self
     }
 
-    /// The same for one command, such as `Charge`.
+    /// The plan for one command alone, such as `Charge`.
     #[must_use]
     pub fn at(mut self, command: &str) -> Self {
         self.command = Some(command.to_owned());
         self
     }
 
-    /// The same so many times.
+    /// The plan for so many times.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;

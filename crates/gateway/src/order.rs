@@ -18,13 +18,13 @@ pub enum State {
     Authorized,
     /// Money was taken.
     Charged,
-    /// All of it was given back.
+    /// All the money was given back.
     Refunded,
     /// The hold was released.
     Voided,
     /// The hold lapsed.
     AuthorizationClosed,
-    /// The last try failed.
+    /// The last attempt failed.
     Rejected,
     /// The holder of the card disputes it.
     Chargeback,
@@ -58,21 +58,21 @@ pub struct Order {
     pub interface: Interface,
     /// Its state.
     pub state: State,
-    /// Whether paying only holds the money.
+    /// True if paying only holds the money.
     pub holds: bool,
-    /// What was asked for.
+    /// The amount that was asked for.
     pub asked: u64,
-    /// What is held now.
+    /// The amount that is held now.
     pub held: u64,
-    /// All that was ever taken.
+    /// The whole amount that was ever taken.
     pub taken: u64,
-    /// All that was ever given back.
+    /// The whole amount that was ever given back.
     pub given_back: u64,
-    /// Each refund.
+    /// The amount of each refund.
     pub refunds: Vec<u64>,
-    /// How often somebody tried to pay.
+    /// The number of attempts to pay.
     pub tries: u32,
-    /// Why the last try failed.
+    /// The code of the last attempt, if it failed.
     pub code: Option<&'static str>,
     /// The card.
     pub card: Option<&'static Card>,
@@ -80,20 +80,20 @@ pub struct Order {
     pub card_id: Option<String>,
     /// `VWUserLgn`.
     pub customer: Option<String>,
-    /// Whether a saved card was charged while its holder was absent.
+    /// True if a saved card was charged in its holder's absence.
     pub is_unattended: bool,
     /// The bank's reference of the last operation.
     pub rrn: Option<String>,
 }
 
 impl Order {
-    /// What remains taken.
+    /// The amount taken and not given back.
     #[must_use]
     pub const fn remaining(&self) -> u64 {
         self.taken.saturating_sub(self.given_back)
     }
 
-    /// Whether it can be paid.
+    /// True if it can be paid.
     pub(crate) fn is_payable(&self) -> bool {
         matches!(
             self.state,
@@ -129,7 +129,7 @@ impl Order {
         self.code = Some(code);
     }
 
-    /// Takes what is held, or less.
+    /// Takes the amount that is held, or less. Gives the amount taken.
     pub(crate) fn charge(&mut self, amount: Option<u64>) -> Result<u64, &'static str> {
         if self.state != State::Authorized {
             return Err("ILLEGAL_ORDER_STATE");
@@ -144,7 +144,7 @@ impl Order {
         Ok(amount)
     }
 
-    /// Releases what is held.
+    /// Releases the amount that is held.
     pub(crate) fn release(&mut self) -> Result<u64, &'static str> {
         if self.state != State::Authorized {
             return Err("ILLEGAL_ORDER_STATE");
@@ -155,7 +155,7 @@ impl Order {
         Ok(0)
     }
 
-    /// Gives back what was taken, or a part of it. Gives what remains.
+    /// Gives back the amount that was taken, or a part of it. The result is the amount that remains.
     pub(crate) fn refund(&mut self, amount: Option<u64>) -> Result<u64, &'static str> {
         if self.state != State::Charged {
             return Err("ILLEGAL_ORDER_STATE");

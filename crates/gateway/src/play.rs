@@ -17,11 +17,11 @@ use crate::{
     wire::Interface,
 };
 
-/// How long the merchant may take to answer a notification.
+/// The time that the merchant has to answer a notification.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A gateway that listens. Dropping it cuts off what is under way. It gives access to the [`Gateway`]
-/// behind it.
+/// A gateway that listens. Dropping it cuts off the requests under way. It gives access to the
+/// [`Gateway`] behind it.
 #[derive(Debug)]
 pub struct Running {
     server: Server,
@@ -75,7 +75,7 @@ pub async fn start(options: Options) -> anyhow::Result<Running> {
     })
 }
 
-/// Posts notifications as they come, one after the other; those that are late, later.
+/// Posts notifications one after the other; the late ones when they are due.
 async fn post_all(gateway: Arc<Gateway>) {
     loop {
         for notice in gateway.take_notices() {
@@ -251,7 +251,7 @@ impl Pages {
         }
     }
 
-    /// Notes what is wrong with a request that is not even read.
+    /// Notes the mistake in a request that is not even read.
     fn complain(&self, interface: Interface, command: &str, complaint: &str) {
         let what = format!("/{}/{command}", interface.path());
         let mut entry = Entry::new(Timestamp::now(), Kind::Command, what);
@@ -259,7 +259,7 @@ impl Pages {
         self.0.note(entry);
     }
 
-    /// For whom a page of a session is: in the language of the session, unless they chose another.
+    /// The view of a page of a session: in the language of the session, unless the payer chose another.
     fn view(&self, request: &Request, session: &Session, page: &str) -> View {
         let mut view = View::new(request, path(session, page));
         let language = session.language.as_deref().map(str::to_lowercase);
@@ -342,7 +342,7 @@ impl Pages {
 
     fn result(&self, request: &Request, session: &Session) -> Reply {
         if !session.is_done {
-            // The form again, with what went wrong.
+            // The form again, with the mistake.
             return self.go(session, page_of(session));
         }
         let view = self.view(request, session, "Result");
@@ -403,7 +403,7 @@ fn path(session: &Session, page: &str) -> String {
     link(&path, &[("SessionId", &session.id)])
 }
 
-/// Where the payer goes back to.
+/// The address to which the payer goes back.
 fn back(session: &Session) -> String {
     let success = if session.is_done { "True" } else { "False" };
     let order_id = session.order_id.as_deref().unwrap_or_default();

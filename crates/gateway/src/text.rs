@@ -1,5 +1,5 @@
 //! Every text of the pages, in Romanian, Russian and English. States, codes and commands of the contract
-//! stay as they are: one has to find them in the contract.
+//! are not translated, so that people find them in the contract.
 
 use stage::{Text, texts};
 
@@ -110,7 +110,7 @@ texts! {
     REFUNDED_IN_PART: "Jumătate se restituie îndată", "Половина сразу возвращается", "Half is given back at once";
 }
 
-/// What a mischief is called.
+/// The title of a mischief.
 pub fn title(mischief: Mischief) -> Text {
     match mischief {
         Mischief::NotificationLost => NOTIFICATION_LOST,

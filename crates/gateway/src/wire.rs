@@ -1,5 +1,5 @@
-//! Requests, read strictly: what a gateway might forgive is refused here, with a complaint in the journal
-//! that says what is wrong. And answers, as XML.
+//! Requests, read strictly: a mistake that a real gateway might forgive is refused here, with a complaint
+//! in the journal. Also answers, as XML.
 
 use std::collections::BTreeMap;
 
@@ -31,13 +31,13 @@ impl Interface {
     }
 }
 
-/// What a command takes. A name that ends in `?` may be missing.
+/// The parameters of a command. A name that ends in `?` may be missing.
 pub struct Shape {
     /// The fields of the form.
     fields: &'static [&'static str],
-    /// What stands within the field `Data` or `DATA`.
+    /// The parameters within the field `Data` or `DATA`.
     data: &'static [&'static str],
-    /// Whether there may be parameters of the merchant's own.
+    /// True if parameters of the merchant's own are allowed.
     own: bool,
 }
 
@@ -69,7 +69,7 @@ const WALLET_SESSION: &[&str] = &[
     "Description?",
 ];
 
-/// What a command of an interface takes; `None` if the interface has no such command.
+/// The parameters of a command of an interface; `None` if the interface has no such command.
 pub fn shape(interface: Interface, command: &str) -> Option<Shape> {
     let form = |fields| Shape {
         fields,
@@ -116,10 +116,10 @@ pub fn shape(interface: Interface, command: &str) -> Option<Shape> {
 /// The parameters of a request, by their names.
 pub type Parameters = BTreeMap<String, String>;
 
-/// Reads a form, and what is within its field `Data`.
+/// Reads a form and the parameters within its field `Data`.
 ///
 /// # Errors
-/// What is wrong with it, in a sentence for who wrote the other side.
+/// The mistake in it, in a sentence for the programmer of the other side.
 pub fn read(
     shape: &Shape,
     content_type: Option<&str>,
@@ -159,7 +159,7 @@ pub fn read(
     let Some(data) = data else {
         return Ok(form);
     };
-    // Who decodes once and who decodes twice must read the same.
+    // A reader that decodes once and one that decodes twice must read the same.
     if decoded(&data).as_deref() != Some(data.as_str()) {
         return Err(
             "Data is encoded twice, or holds % or +: decoded once more, it says something else."
@@ -189,7 +189,7 @@ fn add(parameters: &mut Parameters, name: String, value: String) -> Result<(), S
     Ok(())
 }
 
-/// Holds the names that are there against those that should be.
+/// Compares the given names with those of the command.
 fn check(given: &Parameters, wanted: &[&str], own: bool) -> Result<(), String> {
     for wanted in wanted.iter().filter(|wanted| !wanted.ends_with('?')) {
         match given.get(*wanted) {
@@ -220,7 +220,7 @@ fn check(given: &Parameters, wanted: &[&str], own: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// A text of a form without its encoding. `None` if it is none.
+/// A text of a form, decoded; `None` if it is not encoded correctly.
 pub fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -290,25 +290,25 @@ impl Element {
         element.with("ErrCode", code)
     }
 
-    /// The same with an attribute.
+    /// The element with one more attribute.
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.attributes.push((name.to_owned(), value.to_string()));
         self
     }
 
-    /// The same with a child.
+    /// The element with one more child.
     pub fn with_child(mut self, child: Self) -> Self {
         self.children.push(child);
         self
     }
 
-    /// An attribute.
+    /// The value of an attribute, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut String> {
         let found = self.attributes.iter_mut().find(|(given, _)| given == name);
         found.map(|(_, value)| value)
     }
 
-    /// As XML.
+    /// The element as an XML document.
     pub fn xml(&self) -> String {
         let escaped = |text: &str| {
             text.replace('&', "&amp;")

@@ -1,5 +1,5 @@
-//! What the provider's side writes, this gateway takes without a complaint; and what it answers, the
-//! provider's side reads. Neither has code of the other.
+//! Agreement of the two sides: this gateway takes every request of the provider's side without a
+//! complaint, and the provider's side reads every answer. Neither has code of the other.
 
 use cryptoprocessing::{
     Activate, Charge, Check, Command, Customer, CustomerId, Delete, ErrCode, GetList, GetState,
@@ -24,7 +24,7 @@ impl Shop {
         }
     }
 
-    /// Sends a command. An answer that does not come is one of status 0.
+    /// Sends a command. A missing answer has the status 0.
     fn send<C: Command>(&self, command: &C) -> C::Outcome {
         let request = command.request(&self.terminal).unwrap();
         let (path, name) = request.path()[1..].split_once('/').unwrap();
@@ -267,7 +267,8 @@ fn another_terminal_is_denied() {
     assert!(!journal.contains("124"), "{journal}");
 }
 
-/// A payment, with a mischief at its refund, and what the provider reads and what was done.
+/// A payment with a mischief at its refund: the outcome that the provider reads, and the amount that was
+/// given back.
 fn trouble(mischief: Mischief) -> (Outcome<Option<u64>>, u64) {
     let shop = Shop::new(Interface::ApPay);
     let id = order("card01");

@@ -1,9 +1,9 @@
 //! The connections that are open, and which of them goes when there is no room.
 //!
-//! A connection that has sent no whole request yet costs its client nothing, so any number of them
-//! can be had. They must not keep others out: where there is no room, those give way that are not
-//! at work, first of the client that has most. So whoever sends its request at once is served,
-//! however many connections somebody else holds, and also beside them behind one proxy.
+//! A connection that has sent no whole request yet costs its client nothing, so a client can have any
+//! number of them. They must not keep others out: when there is no room, idle connections are ended,
+//! first those of the client that has the most. So a client that sends its request at once is served,
+//! however many connections somebody else holds, also behind the same proxy.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -119,7 +119,7 @@ impl Connections {
     fn try_admit(&self, client: Client) -> Result<Place, Full> {
         let mut open = self.0.lock();
         let share = match client {
-            // What others may have at least is left to them.
+            // The least share of the others is left to them.
             Client::Here(_) => self.0.all - self.0.share.min(self.0.all / 2),
             Client::Other(_) => self.0.share,
         };
@@ -198,7 +198,7 @@ impl Open {
         true
     }
 
-    /// Ends one of the client that has most, of those that have one to end.
+    /// Ends an idle connection of the client that has the most connections among those with an idle one.
     fn end_one_of_most(&mut self) -> bool {
         let mut counts: HashMap<Client, usize> = HashMap::new();
         for connection in self.connections.values() {
@@ -221,7 +221,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Says what the connection is at now.
+    /// Sets the phase of the connection.
     pub(super) fn set(&self, phase: Phase) {
         let mut open = self.inner.lock();
         if let Some(connection) = open.connections.get_mut(&self.id) {

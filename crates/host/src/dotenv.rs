@@ -1,4 +1,4 @@
-//! `.env`: the environment of whoever starts a provider in its folder, as Spin reads it.
+//! `.env`: environment variables for a provider that is started in its folder, as Spin reads them.
 
 use std::{
     collections::BTreeMap,
@@ -31,8 +31,8 @@ pub enum Error {
     },
 }
 
-/// The environment with the values of a `.env` beneath it: what the process's own environment has
-/// goes first, after what a runtime configuration provides. `Debug` shows names only.
+/// The environment with the values of a `.env` beneath it: the process's own environment goes first,
+/// after the values of a runtime configuration. `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,

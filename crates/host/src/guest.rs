@@ -1,5 +1,5 @@
-//! Instances of the component: how one is made, what it may use, when it takes a request and when
-//! it ends.
+//! Instances of the component: their making, their rights, the time at which one takes a request, and
+//! their end.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,8 +64,8 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// Is told the fuel that an instance has used in its life: about an instruction of Wasm each, which
-/// is the same on every machine.
+/// A function that is told the fuel that an instance has used in its life: about an instruction of Wasm
+/// each, which is the same on every machine.
 pub type FuelMeter = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// The fuel that an instance is given, where it is counted: more than it can.
@@ -94,7 +94,7 @@ pub(super) fn engine(count_fuel: bool) -> wasmtime::Result<Engine> {
     Ok(engine)
 }
 
-/// Joins the component with what the host gives it.
+/// Links the component with the host's functions.
 pub(super) fn link(engine: &Engine, component: &Component) -> wasmtime::Result<ProxyPre<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -1,5 +1,5 @@
-//! The embedded host: serves the component of a `spin.toml` on a bare machine, as `spin up` would. It
-//! knows nothing of what the component does.
+//! The embedded host serves the components of a `spin.toml` on a bare machine, as `spin up` would. It
+//! knows nothing of their purpose.
 //!
 //! It reads the same manifest and variables, gives the component the same interfaces and request
 //! headers, and keeps keys in the same table of the same file, so that the two hosts can be swapped

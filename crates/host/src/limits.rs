@@ -8,7 +8,7 @@ const BODY: usize = 1_000_000;
 /// Bounds within which the component is run.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Bytes of a memory of an instance. Default 128 MiB, what Akamai Functions gives.
+    /// Bytes of memory of an instance. Default 128 MiB, as on Akamai Functions.
     pub memory: usize,
     /// Requests that are at the component at once; more wait. Default 32.
     pub requests: usize,
@@ -23,9 +23,9 @@ pub struct Limits {
     /// Bytes that a request's body may be announced to have; a longer one is refused, and never
     /// comes to the component. Default 1,000,000.
     pub body: usize,
-    /// Bytes of a request's body that are taken in before an instance is asked for. Default one more
-    /// than [`body`](Self::body), so that nobody who sends slowly holds an instance. Of bodies
-    /// beyond 256 KiB no more than [`requests`](Self::requests) are taken in at once.
+    /// Bytes of a request's body that are read before an instance is asked for. The default is one more
+    /// than [`body`](Self::body), so that a slow sender holds no instance. Of bodies beyond 256 KiB, at
+    /// most [`requests`](Self::requests) are read at once.
     pub read_ahead: usize,
     /// Requests an instance serves in its life. Default 128, as Spin.
     pub requests_per_instance: usize,

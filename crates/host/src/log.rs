@@ -1,4 +1,5 @@
-//! Where the component's output and the host's own notices go: whole lines, one after another.
+//! The log of the host: the component's output and the host's own notices, as whole lines one after
+//! another.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -96,8 +97,7 @@ impl StdoutStream for GuestOutput {
         Box::new(self.clone())
     }
 
-    /// Written at once: what a guest says before it dies must not wait for a task that dies with
-    /// it.
+    /// Written at once: the last words of a guest must not wait for a task that dies with it.
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
     }

@@ -36,7 +36,7 @@ pub enum Error {
         /// Line, column, field and reason.
         source: Box<toml::de::Error>,
     },
-    /// A field holds what this host or Spin does not accept.
+    /// A field has a value that this host or Spin does not accept.
     #[error("{}: `{field}` {reason}", path.display())]
     Field {
         /// The manifest.
@@ -278,7 +278,7 @@ struct ComponentTable {
     dependencies: toml::Table,
 }
 
-/// How `spin build` builds the component; this host has its own way.
+/// The instructions for `spin build`; this host builds in its own way.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BuildTable {
@@ -427,7 +427,7 @@ impl ComponentTable {
             .iter()
             .map(|text| {
                 let host = template(&hosts, text)?;
-                // What has variables in it is checked once they have values.
+                // A host with variables in it is checked once they have values.
                 if host.variables().next().is_none()
                     && let Err(reason) = AllowedHosts::parse([text.as_str()])
                 {

@@ -1,5 +1,5 @@
-//! Names that were meant for a variable, and are of none: Spin reads past those of the environment
-//! without a word, and what they say is then missing where somebody relies on it.
+//! Names that were meant for a variable, but name none: Spin ignores those of the environment without a
+//! word, and their values are then missing where somebody relies on them.
 
 use std::fmt;
 
@@ -120,7 +120,7 @@ fn judge(name: &str, given: Given, known: &[&VariableName]) -> Option<Misnamed> 
     }
 }
 
-/// What comes after a prefix that was meant for `SPIN_VARIABLE_`.
+/// The rest of a name behind a prefix that was meant to be `SPIN_VARIABLE_`.
 fn without_prefix(name: &str) -> Option<&str> {
     let prefixes = [
         "SPIN_VARIABLE_",

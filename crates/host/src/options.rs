@@ -36,7 +36,7 @@ pub struct Options {
     pub observer: Option<Observer>,
     /// The store of Spin's that the component is to meet: for tests.
     pub store_manner: Manner,
-    /// Is told what an instance has computed, when it ends: for tests. Counting takes time.
+    /// A function that is told the fuel of an instance when it ends, for tests. Counting takes time.
     pub fuel_meter: Option<FuelMeter>,
     /// Bounds on memory, time and concurrency.
     pub limits: Limits,

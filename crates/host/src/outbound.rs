@@ -22,7 +22,7 @@ pub(super) type Asked = Pin<Box<dyn Future<Output = Result<Response<WasiBody>, H
 
 /// The other components of the application, for one of them.
 pub(super) trait Neighbours: Send + Sync {
-    /// Asks a component. The error is what it would be of a host that is not reached.
+    /// Asks a component. The error is that of a host that cannot be reached.
     fn ask(&self, component: String, request: Request<WasiBody>, time: Duration) -> Asked;
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Outbound {
     /// The components of the application, which are hosts as well.
     pub(super) others: Arc<dyn Neighbours>,
     pub(super) log: Log,
-    /// How long connecting, the first byte of an answer and each further one may take at most.
+    /// The longest time for connecting, for the first byte of an answer and for each further one.
     pub(super) time: Duration,
 }
 

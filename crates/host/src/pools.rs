@@ -103,7 +103,7 @@ impl Neighbours for Others {
 }
 
 impl Others {
-    /// Asks a component, as Spin does: it gets the request whatever routes there are, and no client's
+    /// Asks a component, as Spin does: it gets the request regardless of the routes, and no client's
     /// address.
     async fn pass_on(
         self,

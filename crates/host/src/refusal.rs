@@ -39,7 +39,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// All reasons, for tests of what is made of them.
+    /// All reasons, for tests of their answers.
     pub const ALL: [Self; 8] = [
         Self::NotFound,
         Self::BadHost,
@@ -88,7 +88,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A line of text for everybody: what the host does unless it is told otherwise.
+/// A line of text for everybody: the default of the host.
 pub fn as_text(_: &Method, _: &Uri, _: &HeaderMap) -> Refuse {
     text
 }

@@ -87,7 +87,7 @@ pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
 pub(super) fn discard(mut body: Incoming, headers: &HeaderMap) {
     const MOST: usize = 8 << 20;
     const TIME: Duration = Duration::from_secs(2);
-    // Who waits to be told to go on has not begun, and must not be told.
+    // A client that waits to be told to go on has not sent a body, and must not be told.
     if headers.contains_key(EXPECT) {
         return;
     }
@@ -105,9 +105,9 @@ pub(super) fn discard(mut body: Incoming, headers: &HeaderMap) {
 /// Bytes of a body that anybody may have in memory; beyond them there is a number of places.
 const SMALL: usize = 256 << 10;
 
-/// Takes in the body, up to about `limit` bytes, before an instance is asked for: a client that
-/// sends slowly then costs some memory, and not an instance. What is beyond the limit is streamed.
-/// A body that is not small takes a place among the `large` ones.
+/// Reads the body, up to about `limit` bytes, before an instance is asked for: a slow sender then costs
+/// some memory, and no instance. The part beyond the limit is streamed. A body that is not small takes a
+/// place among the `large` ones.
 pub(super) async fn read_ahead(
     mut body: Incoming,
     limit: usize,

@@ -50,7 +50,7 @@ impl Route {
         })
     }
 
-    /// What is left of a path that it serves.
+    /// The rest of a path behind the route; `None` if the route does not serve it.
     fn serves<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(&self.prefix)?;
         let served = if self.wildcard {

@@ -1,6 +1,6 @@
-//! Spin's runtime configuration (`--runtime-config-file`), as far as this host serves it: where the
-//! key-value store is, and values of variables. What it does not serve is an error that names what it
-//! does.
+//! Spin's runtime configuration (`--runtime-config-file`), as far as this host serves it: the place of
+//! the key-value store, and values of variables. Anything else is an error that names what this host
+//! serves.
 //!
 //! ```toml
 //! [key_value_store.default]
@@ -24,7 +24,7 @@ use super::store::Store;
 /// The store that a component opens under this name.
 const DEFAULT: &str = "default";
 
-/// What Spin puts before the names of variables in the environment, unless another prefix is set.
+/// The prefix of variables in the environment, unless another one is set, as in Spin.
 const PREFIX: &str = "SPIN_VARIABLE";
 
 /// The reason why a runtime configuration cannot be used. No value of it is ever shown, since it may be secret.
@@ -39,7 +39,7 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The file is not what this host serves.
+    /// The file is no configuration that this host serves.
     #[error("{}, line {line}: {reason}", path.display())]
     Syntax {
         /// The file.
@@ -49,7 +49,7 @@ pub enum Error {
         /// The mistake there.
         reason: String,
     },
-    /// A field holds what this host does not accept.
+    /// A field has a value that this host does not accept.
     #[error("{}: `{field}` {reason}", path.display())]
     Field {
         /// The file.
@@ -76,7 +76,7 @@ impl RuntimeConfig {
     /// Reads and checks a file. The values that it gives go before those of `environment`.
     ///
     /// # Errors
-    /// [`Error`] if it is not what this host serves.
+    /// [`Error`] if this host does not serve it.
     pub fn load(path: &Path, environment: Environment) -> Result<Self, Error> {
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(path, &text, environment),
@@ -144,7 +144,7 @@ impl RuntimeConfig {
     }
 }
 
-/// What is wrong with the text of a file. TOML's own words show the line, which may be secret.
+/// The error in the text of a file. TOML's own message shows the line, which may be secret.
 fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     let at = error.span().map_or(0, |span| span.start);
     let before = text.get(..at).unwrap_or_default();

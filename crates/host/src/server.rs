@@ -34,13 +34,13 @@ use super::routes::Router;
 use super::store::Store;
 use super::variables::Variables;
 
-/// The folder of Spin for what belongs to its runtime.
+/// The folder of Spin for its own runtime.
 const RESERVED: &str = "/.well-known/spin/";
 
 /// The file of the key-value stores within the state folder, by Spin's name for it.
 pub const KEY_VALUE_FILE: &str = "sqlite_key_value.db";
 
-/// A running server. Dropping it cuts off what is under way; [`stop`](Self::stop) does not.
+/// A running server. Dropping it cuts off the requests under way; [`stop`](Self::stop) does not.
 #[derive(Debug)]
 pub struct Server {
     running: Running,
@@ -285,7 +285,7 @@ impl Application {
     }
 }
 
-/// Says in the log what is wrong with a server of Redis. It may come later, and calls are errors until
+/// Logs the mistakes in the settings of a Redis. The server may come up later, and calls are errors until
 /// then.
 async fn tell_weaknesses(redis: &Redis, log: &Log) {
     match redis.weaknesses().await {
@@ -306,7 +306,7 @@ fn into_anyhow(error: wasmtime::Error) -> anyhow::Error {
 /// A connection that is open.
 struct Connection {
     client: SocketAddr,
-    /// Where it was accepted.
+    /// The address at which it was accepted.
     local: SocketAddr,
     place: Place,
 }

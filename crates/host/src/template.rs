@@ -48,7 +48,7 @@ impl Template {
         })
     }
 
-    /// The text with every variable replaced by what `value` gives for it.
+    /// The text with every variable replaced by its `value`.
     pub fn render<'a>(&'a self, value: impl Fn(&'a VariableName) -> &'a str) -> String {
         self.0
             .iter()

@@ -47,7 +47,8 @@ pub enum Error {
     /// An environment variable is not UTF-8.
     #[error("{0} is not valid UTF-8")]
     NotText(String),
-    /// With the variables filled in, `allowed_outbound_hosts` of the manifest holds what is no host.
+    /// With the variables filled in, `allowed_outbound_hosts` of the manifest has an entry that is no
+    /// host.
     #[error("allowed_outbound_hosts: {0}")]
     AllowedHosts(String),
     /// Variables without a default got no value.
@@ -106,8 +107,8 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Settles every variable of the manifest from what was `given` on the command line and from
-    /// `environment`, and gives each component those that it sees, by its name.
+    /// Settles every variable of the manifest from the values `given` on the command line and from
+    /// `environment`, and gives each component its variables, by the component's name.
     pub fn resolve(
         manifest: &Manifest,
         given: &[(String, String)],
@@ -299,7 +300,7 @@ mod tests {
         Manifest::parse("spin.toml", MANIFEST).unwrap()
     }
 
-    /// What the component `c` sees.
+    /// The variables that the component `c` sees.
     fn resolve(
         given: &[(String, String)],
         environment: impl Fn(&str) -> Option<OsString>,
@@ -376,7 +377,8 @@ mod tests {
         assert_eq!(*variables.allowed_hosts(), expected);
     }
 
-    /// Whom the component may call is optional: what is wrong with it keeps no host from starting.
+    /// The hosts that the component may call are optional: a mistake in them does not stop the host from
+    /// starting.
     #[test]
     fn a_variable_that_names_no_host_allows_none() {
         let given = [pair("token", "t"), pair("host", "a/path")];
@@ -385,7 +387,7 @@ mod tests {
         let left_out: Vec<_> = variables.left_out().iter().map(|v| v.as_str()).collect();
         assert_eq!(left_out, ["host"]);
         assert_eq!(variables.get("url"), Ok("https://a/path/"));
-        // What the manifest itself writes wrong is mended there.
+        // A mistake in the manifest itself is corrected there.
         let written = MANIFEST.replace("[\"https://{{ host }}\"]", "[\"https://a/path\"]");
         let error = Manifest::parse("spin.toml", &written)
             .unwrap_err()

@@ -1,5 +1,5 @@
-//! Notes of what came to a payment long after it was recorded, by the payment's id: a long order shows only its
-//! latest payments, and this is found without reading all of its list.
+//! Notes of changes to a payment long after it was recorded, under the payment's id. A long order shows
+//! only its latest payments, and these notes are found without reading all of its list.
 
 use mpay_log::{Entry, Log};
 
@@ -27,49 +27,50 @@ fn changed(id: &PaymentId) -> String {
     format!("{}/{}", keys::CHANGED, keys::encode(id.as_str()))
 }
 
-/// The key under which it is kept that a refund or another review came to a payment.
+/// The key of the note that a refund or another review came to a payment.
 pub(super) fn changed_key(id: &PaymentId) -> Key {
     Key::new(changed(id))
 }
 
-/// That a refund or another review came to a payment at this place of its order's list. There may be
-/// several, so this says only that the list must be read.
+/// The note that a refund or another review came to a payment at this place of its order's list. There
+/// may be several, so the note says only that the list must be read.
 pub(super) fn changed_at(id: &PaymentId, place: u64) -> Write {
     (changed(id), place_bytes(place))
 }
 
-/// The key under which the place in its order's list is kept at which a review of a payment was closed.
+/// The key of the note of the place in its order's list at which a review of a payment was closed.
 pub(super) fn closed_key(id: &PaymentId, review: Review) -> Key {
     Key::new(closed(id, review))
 }
 
-/// That a review of a payment is closed at this place of its order's list.
+/// The note that a review of a payment is closed at this place of its order's list.
 pub(super) fn closed_at(id: &PaymentId, review: Review, place: u64) -> Write {
     (closed(id, review), place_bytes(place))
 }
 
-/// The key under which the place in its order's list is kept at which MPay's confirmation of a payment is noted that
-/// was entered by hand.
+/// The key of the note of the place in its order's list at which MPay confirmed a payment that was
+/// entered by hand.
 pub(super) fn confirmed_key(id: &PaymentId) -> Key {
     Key::new(confirmed(id))
 }
 
-/// That MPay's confirmation is noted at this place of the order's list.
+/// The note that MPay's confirmation stands at this place of the order's list.
 pub(super) fn confirmed_at(id: &PaymentId, place: u64) -> Write {
     (confirmed(id), place_bytes(place))
 }
 
-/// The key under which the place in its order's list is kept at which a payment that was entered by hand was voided.
+/// The key of the note of the place in its order's list at which a payment that was entered by hand was
+/// voided.
 pub(super) fn voided_key(id: &PaymentId) -> Key {
     Key::new(voided(id))
 }
 
-/// That a payment is voided at this place of its order's list.
+/// The note that a payment is voided at this place of its order's list.
 pub(super) fn voided_at(id: &PaymentId, place: u64) -> Write {
     (voided(id), place_bytes(place))
 }
 
-/// MPay's confirmation of a payment, if one of the values says that it is noted in this list.
+/// MPay's confirmation of a payment, if one of the values notes it in this list.
 pub(super) async fn noted_confirmation<P: Platform>(
     log: &Log<P>,
     id: &PaymentId,

@@ -1,10 +1,10 @@
-//! The index of aliases: under which other names orders are found.
+//! The index of aliases, by which orders are found under their other names.
 //!
-//! The orders of a name stand in a list, whose key has a digest of the name under the store's secret:
-//! a fiscal code is of a person. An entry is written before the version of the order that has the
-//! alias, and says only which order to look at; whether that has the alias, its present version says.
-//! So an entry of a change that broke off, or of an alias that was taken away, does no harm, and
-//! nobody waits for a place that stays empty.
+//! The orders of a name stand in a list, whose key has a digest of the name under the store's secret,
+//! since a fiscal code identifies a person. An entry is written before the version of the order that has
+//! the alias, and names only an order to look at: the order's present version tells if it has the alias.
+//! So an entry of a change that broke off, or of an alias that was removed, does no harm, and nobody
+//! waits for a place that stays empty.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -87,7 +87,7 @@ fn names<'a>(
     aliases.filter_map(|alias| OrderKey::parse(alias.value()).ok())
 }
 
-/// The names in an entry of an order's list that are of a person.
+/// The names in an entry of an order's list that identify a person.
 pub(super) fn personal(entry: &OrderEntry) -> Vec<OrderKey> {
     let (OrderEntry::Version(json) | OrderEntry::Created { order: json, .. }) = entry else {
         return Vec::new();
@@ -104,7 +104,7 @@ impl<P: Platform> Aliases<'_, P> {
         Ok(format!("{}/{service}/{digest}", keys::ALIAS))
     }
 
-    /// Says which orders have which names, before they have them.
+    /// Enters the names of orders into the index, before the orders have them.
     pub async fn enter(self, names: &[Naming]) -> Result<(), StoreError> {
         if mutated(Mutation::AliasNotIndexed) {
             return Ok(());
@@ -147,8 +147,8 @@ impl<P: Platform> Aliases<'_, P> {
         Err(StoreError::Contested(list))
     }
 
-    /// The orders that may have a name, the newest entry first, below a place of the name's list:
-    /// of [`MOST`] entries. A name that nobody has costs one read.
+    /// The orders that may have a name, the newest entry first, from at most [`MOST`] entries below a
+    /// place of the name's list. A name that no order has costs one read.
     pub async fn of(
         self,
         service: &ServiceId,
@@ -190,7 +190,7 @@ impl<P: Platform> Aliases<'_, P> {
         Ok(named)
     }
 
-    /// Enters those names of an order again that the index has lost; gives how many.
+    /// Enters again the names of an order that the index has lost; gives their number.
     pub async fn mend(self, order: &Order) -> Result<usize, StoreError> {
         let mut lost = Vec::new();
         for alias in &order.aliases {
@@ -210,7 +210,7 @@ impl<P: Platform> Aliases<'_, P> {
         Ok(lost.len())
     }
 
-    /// The writes after which nothing in the index says that an order had these names.
+    /// The writes that remove these names of an order from the index.
     pub async fn erased(
         self,
         service: &ServiceId,
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(named(&memory, "ac-77").await, ["2", "1"]);
         assert_eq!(named(&memory, "contract5").await, ["1"]);
         assert_eq!(named_in(&memory, "SCHOOL", "AC-77").await, [""; 0]);
-        // Of an amendment that takes an alias away, the entry in the index is left, and is no harm.
+        // The entry in the index of an alias that an amendment removes is left, and does no harm.
         register(&memory, &with("1", json!(["Contract 5"]))).await;
         assert_eq!(named(&memory, "AC-77").await, ["2"]);
         register(&memory, &with("1", json!(["AC-77"]))).await;
@@ -340,7 +340,8 @@ mod tests {
         assert!(calls[0].starts_with("get"), "{calls:?}");
     }
 
-    /// Wherever a registration breaks off, who has been told that it is done finds the order.
+    /// However far a registration came before it broke off, a caller who was told that it is done finds
+    /// the order.
     #[tokio::test(start_paused = true)]
     async fn an_order_that_is_there_is_found_by_its_names() {
         for fault in [Fault::Fail, Fault::Drop, Fault::Cut, Fault::CutAfter] {

@@ -1,14 +1,14 @@
 //! Moving MPay's signed messages out of the store, into files that somebody keeps.
 //!
 //! The books do not need them: a repeated confirmation is compared with the marker, and answered with a
-//! fresh signature. What leaves the store is the message and our answer to it, of a payment whose order
-//! is closed. Everything else stays: the marker, the payment, its order, the journal and the days. So
-//! nothing is booked twice, and every sum can be read.
+//! fresh signature. Only the message of a payment whose order is closed, and our answer to it, leave the
+//! store. Everything else stays: the marker, the payment, its order, the journal and the days. So nothing
+//! is booked twice, and every sum can be read.
 //!
-//! Who moves says by which SHA-256 their copy is known, and only the bytes that are in the store have
-//! it. So nothing leaves of which there is no copy, byte for byte. First the message's tombstone and the
-//! name of the archive are written, and then nothing in the message's place: the steps of an erasure, by
-//! which every reader knows that a message is gone, also a host of a version before.
+//! The mover names the SHA-256 of their copy, and a message leaves only if its bytes in the store have
+//! this digest: no message leaves without a copy, byte for byte. The message's tombstone and the name of
+//! the archive are written first, and then nothing in the message's place. These are the steps of an
+//! erasure, by which every reader, also a host of an earlier version, knows that a message is gone.
 
 use std::collections::HashMap;
 
@@ -47,12 +47,12 @@ pub struct Movable {
     pub index: u64,
     /// The time at which it was recorded.
     pub recorded_at: Timestamp,
-    /// True if the message was moved before, and something of it is in the store all the same: the move
-    /// broke off, or a write came late. To move it again no copy is needed.
+    /// True if the message was moved before and a part of it is still in the store: the move broke off,
+    /// or a write came late. To move it again needs no copy.
     pub is_left: bool,
 }
 
-/// A part of them, in the order of their recording.
+/// A page of such payments, in the order of their recording.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MovablePage {
     /// The payments.
@@ -64,8 +64,8 @@ pub struct MovablePage {
 }
 
 impl<P: Platform> Archives<'_, P> {
-    /// Of the payments after a place of the journal those that were recorded before a time, whose order
-    /// is closed, and whose signed message is in the store.
+    /// The payments after a place of the journal that were recorded before a time, whose order is closed,
+    /// and whose signed message is in the store.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -106,11 +106,11 @@ impl<P: Platform> Archives<'_, P> {
         })
     }
 
-    /// Moves messages out of the store into the archive of this mark: each of which this is a copy. What
-    /// was moved before is moved.
+    /// Moves the messages of which these are copies out of the store, into the archive of this mark. A
+    /// message that was moved before counts as moved.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; what was moved until then is.
+    /// [`StoreError`] if the store fails; messages moved until then stay moved.
     pub async fn moved(
         self,
         mark: &Archived,
@@ -169,8 +169,8 @@ impl<P: Platform> Archives<'_, P> {
         Payments::on(self.log, self.secrets)
     }
 
-    /// Of each payment the reason for which its evidence is still needed: its order is not closed, cannot be read, or does not
-    /// have the payment, which people still have to look through.
+    /// The reason, for each payment, for which its evidence is still needed: its order is not closed,
+    /// cannot be read, or does not have the payment, so that people still have to look into it.
     async fn why_open(
         &self,
         payments: &[StoredPayment],
@@ -209,8 +209,8 @@ fn message_of(stored: &StoredPayment) -> Option<&str> {
     stored.payment.signed_message()
 }
 
-/// True if a payment's message is still to be erased: its order is without personal data, and whoever erases
-/// has not come to the message yet. Once it was moved, nobody would.
+/// True if a payment's message is still to be erased: its order is without personal data, and the erasure
+/// has not come to the message yet. It never would once the message is moved.
 fn is_being_erased(stored: &StoredPayment, name: &str, values: &Values) -> bool {
     stored.is_erased && message_in_store(name, values).is_some_and(has_properties)
 }

@@ -1,14 +1,14 @@
 //! The attempts to record a payment, and the marker that decides between them.
 //!
-//! Each call that records a payment makes an *attempt*: it takes a place in the payment's own
-//! list, one in its order's and one in the journal, and writes all three entries, with the
-//! evidence, in one batch. An attempt is valid if all three places are alive; the payment is the
-//! first valid attempt of its list, once the fates of those before it are decided. All of this is
-//! the same for whoever computes it, and never changes again: so anybody may finish what somebody
-//! else has begun, and the marker, written last, has the same value whoever writes it.
+//! Each call that records a payment makes an *attempt*: it takes a place in the payment's own list, one
+//! in its order's and one in the journal, and writes all three entries, with the evidence, in one batch.
+//! An attempt is valid if all three places are alive. The payment is the first valid attempt of its list,
+//! once the fates of the attempts before it are decided. Every reader computes the same result, and it
+//! never changes again: so any call may finish an attempt that another has begun. The marker, written
+//! last, has the same value whoever writes it.
 //!
-//! The marker says that a payment is recorded. With it a repetition costs one read. Where it
-//! names a place, that place counts, whatever else is said of it.
+//! The marker says that a payment is recorded. With it a repetition costs one read. The place that a
+//! marker names always counts.
 
 use std::collections::HashMap;
 
@@ -43,7 +43,7 @@ pub enum Recorded {
     New,
     /// It was recorded before.
     Repeated {
-        /// True if what does not decide is the same too, such as the time of payment.
+        /// True if the members that do not decide are equal too, such as the time of payment.
         alike: bool,
     },
     /// It was entered by hand before, and MPay confirms it now: see [`ManualPayments::confirm`](crate::ManualPayments::confirm).
@@ -62,10 +62,10 @@ pub struct PaymentName {
 }
 
 impl PaymentName {
-    /// That of a record.
+    /// The name of the payment of a record.
     ///
     /// # Errors
-    /// What is wrong with the PaymentID.
+    /// [`TextError`] if the PaymentID is malformed.
     pub fn of(payment: &PaymentJson) -> Result<Self, TextError> {
         Ok(Self {
             id: PaymentId::parse(&payment.payment_id)?,
@@ -73,7 +73,7 @@ impl PaymentName {
         })
     }
 
-    /// That of the first payment of an id.
+    /// The name of the first payment of an id.
     pub fn first(id: &PaymentId) -> Self {
         Self {
             id: id.clone(),
@@ -81,7 +81,7 @@ impl PaymentName {
         }
     }
 
-    /// That of MPay's own payment after the void of the first.
+    /// The name of MPay's own payment after the void of the first.
     pub fn after_void(id: &PaymentId) -> Self {
         Self {
             id: id.clone(),
@@ -112,18 +112,18 @@ impl PaymentName {
         Key::new(self.done())
     }
 
-    /// The key of what counts the attempts at it.
+    /// The key of the counter of its attempts.
     pub fn attempts(&self) -> Key {
         Key::new(self.list())
     }
 
-    /// The number of attempts at it, by what was read under [`Self::attempts`].
+    /// The number of its attempts, from values read under [`Self::attempts`].
     pub fn count(&self, stored: &Values) -> u64 {
         let count = stored.get(&self.attempts());
         count.and_then(|count| parse_counter(count)).unwrap_or(0)
     }
 
-    /// Its marker, by what was read under [`Self::marker`].
+    /// Its marker, from values read under [`Self::marker`].
     pub fn read_marker(&self, stored: &Values) -> Result<Option<Marker>, StoreError> {
         let key = self.marker();
         let marker = stored.get(&key).map(|bytes| serde_json::from_slice(bytes));
@@ -153,11 +153,11 @@ pub(super) struct Attempt {
     pub payment: Box<PaymentJson>,
 }
 
-/// Says that a payment is recorded: written last, with one value by whoever writes it.
+/// The record that a payment is recorded: written last, with the same value by every writer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marker {
     v: u32,
-    /// Digest of what makes it this payment.
+    /// Digest of the members that identify the payment.
     content: String,
     /// Name of the message that was recorded, among the evidence.
     evidence: String,
@@ -170,16 +170,16 @@ pub(super) struct Marker {
     channel: Channel,
 }
 
-/// The decisions about payments, by their names: the marker of one that is recorded, `None` where no
-/// attempt that was made is valid. Of what is not here nothing is decided yet.
+/// The decisions about payments, by their names: the marker of a recorded payment, `None` if no attempt
+/// that was made is valid. A payment that is absent here is not decided yet.
 pub(super) type Decisions = HashMap<PaymentName, Option<Marker>>;
 
-/// The choice whether to wait for those who are at work, and then to pass them by.
+/// The choice whether to wait for unfinished attempts, and to pass them by afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// No: what is not decided stays so.
+    /// Do not wait; an undecided payment stays undecided.
     None,
-    /// Yes.
+    /// Wait.
     Wait,
 }
 
@@ -207,8 +207,8 @@ impl<P: Platform> Attempts<'_, P> {
         self.log.set_many(&late).await
     }
 
-    /// Decides what is recorded of a payment, as far as it can be decided, and marks it. `None`
-    /// where somebody is still at work and is not to be waited for.
+    /// Decides which attempt records a payment, as far as it can be decided, and marks it. `None` while
+    /// an attempt is unfinished and is not to be waited for.
     pub async fn finish(
         self,
         name: &PaymentName,
@@ -220,7 +220,7 @@ impl<P: Platform> Attempts<'_, P> {
         }
     }
 
-    /// The same, where there was no marker a moment ago.
+    /// Decides as [`finish`](Self::finish) does, if there was no marker a moment ago.
     pub async fn finish_unmarked(
         self,
         name: &PaymentName,
@@ -233,7 +233,7 @@ impl<P: Platform> Attempts<'_, P> {
             self.log
                 .settle(&list, settled + 1, attempts.length + 1)
                 .await?;
-            // Whoever was waited for has written the marker, most often.
+            // The attempt that was waited for has usually written the marker.
             if let Some(marker) = self.marker(name).await? {
                 return Ok(Some(Some(marker)));
             }
@@ -267,8 +267,8 @@ impl<P: Platform> Attempts<'_, P> {
         are_alive(self.log, &places).await
     }
 
-    /// The decisions about payments. One that was left between its entries and its marker is
-    /// finished by this; nobody is waited for.
+    /// The decisions about payments. This finishes a payment that was left between its entries and its
+    /// marker, and waits for nobody.
     pub async fn decided(self, names: &[PaymentName]) -> Result<Decisions, StoreError> {
         /// Markers read by one call.
         const AT_ONCE: usize = 256;
@@ -287,9 +287,9 @@ impl<P: Platform> Attempts<'_, P> {
         Ok(decided)
     }
 
-    /// Puts payments back among the entries of a part of the journal that count, though their places
-    /// are dead: where a marker names a place, that place counts, whatever else is said of it. The
-    /// entry was lost, a reader took its place for a hole, and a repair has written it again.
+    /// Puts payments back among the valid entries of a part of the journal though their places are dead:
+    /// a place that a marker names always counts. Such an entry was lost, a reader took its place for a
+    /// hole, and a repair has written it again.
     pub async fn recover_in_journal(self, part: &mut Listing<Event>) -> Result<(), StoreError> {
         let payment = |event: &Event| match event {
             Event::PaymentRecorded(payment) => PaymentName::of(payment).ok(),
@@ -299,7 +299,7 @@ impl<P: Platform> Attempts<'_, P> {
         self.recover(part, payment, is_place).await
     }
 
-    /// The same of a part of an order's list.
+    /// Does the same for a part of an order's list.
     pub async fn recover_in_order(
         self,
         list: &OrderList,
@@ -325,7 +325,7 @@ impl<P: Platform> Attempts<'_, P> {
             Some((payment(&entry.value)?, entry))
         });
         let payments: Vec<_> = late.collect();
-        // With this fault, what is forgiven here is looked for.
+        // With this fault, the cases that this forgives are to be found.
         if payments.is_empty() || mutated(Mutation::HoleWithoutHandshake) {
             return Ok(());
         }
@@ -368,8 +368,8 @@ impl<P: Platform> Attempts<'_, P> {
         name.read_marker(&values)
     }
 
-    /// The same. The secret comes along where it is not known yet, for whoever asks is about to name a
-    /// message.
+    /// Reads the marker as [`marker`](Self::marker) does, and the secret if it is not known yet, since
+    /// the caller is about to name a message.
     async fn marker_with(
         self,
         name: &PaymentName,
@@ -382,7 +382,7 @@ impl<P: Platform> Attempts<'_, P> {
         name.read_marker(&values)
     }
 
-    /// The markers of the payments of several names, of those that are recorded.
+    /// The markers of those of several payments that are recorded.
     pub async fn markers(
         self,
         names: impl Iterator<Item = PaymentName>,
@@ -398,7 +398,7 @@ impl<P: Platform> Attempts<'_, P> {
         Ok(markers)
     }
 
-    /// The marker of the payment of this id: of that after a void, if there is one.
+    /// The marker of the payment of this id; if there are two, of the one after the void.
     pub async fn latest(
         self,
         id: &PaymentId,
@@ -469,8 +469,8 @@ impl Marker {
         }
     }
 
-    /// The end of a confirmation of this payment that came by a channel. What was paid by card MPay does
-    /// not know of, nor does anybody enter it by hand.
+    /// The result of a confirmation of this payment that came by a channel. MPay does not know of a
+    /// payment by card, and nobody enters one by hand.
     pub fn compare(
         &self,
         channel: Channel,

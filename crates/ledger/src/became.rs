@@ -1,5 +1,5 @@
-//! The outcomes of things that stand in the journal: short lists, in which each thing is said once,
-//! and most things with an event.
+//! The outcomes of entries of the journal: short lists in which each outcome is said once, mostly with an
+//! event.
 
 use mpay_log::Listing;
 use serde::{Serialize, de::DeserializeOwned};
@@ -12,21 +12,22 @@ use super::{
 use crate::json::Event;
 
 over_the_log! {
-    /// Lists of what became of something.
+    /// Lists of outcomes.
     pub(super) struct Became
 }
 
-/// The number of times that an entry is made anew because its place was passed by.
+/// Most attempts to make an entry, each at a new place after the last one was passed by.
 const TRIES: u32 = 5;
 
 impl<P: Platform> Became<'_, P> {
-    /// Says a thing, once: gives the entry `is_it`, made by this call or by one before. `make` gives
-    /// it, with the event that tells of it, of its place; `void` fills a place that was taken in vain.
+    /// Enters an outcome once, and gives the entry for which `is_it` is true, made by this call or by an
+    /// earlier one. `make` gives the entry, with its event, for a place; `void` fills a place that was
+    /// taken and is not needed.
     ///
-    /// Whoever finds it made makes sure of its event: its own writer may be dead.
+    /// A call that finds the entry made makes sure of its event, since the writer may have died before.
     ///
     /// # Errors
-    /// [`StoreError`]; the same again then does it.
+    /// [`StoreError`]; repeating the call then does it.
     pub async fn once<T: Serialize + DeserializeOwned>(
         self,
         list: &str,
@@ -45,7 +46,7 @@ impl<P: Platform> Became<'_, P> {
                 return Ok(made.value);
             }
             let mut slot = self.log.take(list).await?;
-            // Judged by what stands before its own place, so that of several calls one does it.
+            // Judged by the entries before its own place, so that one of several calls does it.
             self.log.settle(list, 1, slot.index()).await?;
             let mut seen = self.log.read_all(list).await?;
             seen.truncate(slot.index() - 1);

@@ -1,8 +1,8 @@
-//! Payments by card: each begins with an entry of its order's list and one of its own, before the
-//! gateway is told of it, and goes on in its own list. What is in that list is only ever added to, and
-//! everything that follows from it is a fold.
+//! Payments by card. Each begins with one entry in its order's list and one in its own list, before the
+//! gateway is told of it, and goes on in its own list. Entries are only added to that list, and the
+//! payment's state is a fold over them.
 //!
-//! What was taken from the card is recorded as any payment is ([`Payments::record`]), under the same
+//! Money that was taken from the card is recorded like any payment ([`Payments::record`]), under the same
 //! id.
 //!
 //! [`Payments::record`]: crate::Payments::record
@@ -34,9 +34,9 @@ use crate::{
     },
 };
 
-/// How often an entry is made anew because its place was passed by.
+/// Most attempts to write one entry, each at a new place after the last one was passed by.
 const TRIES: u32 = 5;
-/// What the walk over the journal has found of payments that are not over.
+/// Name of the note of payments that are not over, as found by the walk over the journal.
 const WALK: &str = "card-walk";
 /// Blocks of the journal that one call looks through.
 const MOST_BLOCKS: u64 = 40;
@@ -46,25 +46,25 @@ over_the_log_and_the_secret! {
     pub struct CardPayments
 }
 
-/// List of what came of a payment by card.
+/// Name of the list of a payment by card.
 fn list(id: &PaymentId) -> String {
     format!("{}/{}", keys::CARD, keys::encode(id.as_str()))
 }
 
-/// An entry of it.
+/// An entry of the list of a payment by card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CardEntry {
-    /// It is begun.
+    /// The payment is begun.
     Started(Box<AttemptJson>),
     /// The gateway has opened a session.
     Opened {
-        /// Its name, with which the payer goes there.
+        /// The session's name, with which the payer goes there.
         session: String,
     },
-    /// The gateway's answer was that of somebody else's session, or none: nobody can pay.
+    /// The gateway gave no session, or one of somebody else: nobody can pay.
     NotOpened {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The gateway has told another state.
@@ -75,9 +75,9 @@ pub enum CardEntry {
     Outcome(OutcomeJson),
     /// Nothing more is to be expected.
     Ended(EndedJson),
-    /// What is of a person is to be left out from here on.
+    /// The personal data of the list is erased, and is left out from here on.
     Erased,
-    /// A place that was taken in vain.
+    /// An entry that fills a place which was taken and is not needed.
     Void,
 }
 
@@ -86,32 +86,32 @@ pub enum CardEntry {
 pub struct Command {
     /// Its place in the list.
     pub place: u64,
-    /// When it was about to be sent.
+    /// The time at which it was recorded, just before it was sent.
     pub at: Timestamp,
     /// The command.
     pub command: CommandJson,
-    /// What became of it, and when; `None` while that is not known.
+    /// Its end and the time of that; `None` while the end is not known.
     pub outcome: Option<(Timestamp, OutcomeJson)>,
 }
 
-/// A payment by card, as its list says.
+/// A payment by card, folded from its list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardPayment {
-    /// When it was begun.
+    /// The time at which it was begun.
     pub started_at: Timestamp,
-    /// How.
+    /// The payment as it was begun.
     pub attempt: AttemptJson,
     /// The session at the gateway; `None` where none is known to have been opened.
     pub session: Option<String>,
-    /// Why no session was opened.
+    /// The reason for which no session was opened.
     pub not_opened: Option<String>,
-    /// The state that the gateway told last, and since when.
+    /// The state that the gateway told last, and the time since which it tells that.
     pub seen: Option<(Timestamp, SeenJson)>,
     /// The commands, in the order in which they were to be sent.
     pub commands: Vec<Command>,
-    /// Why nothing more is expected.
+    /// The reason for which nothing more is expected; `None` while something is.
     pub ended: Option<Ended>,
-    /// Whether what is of a person is left out.
+    /// True if the personal data is erased.
     pub is_erased: bool,
     /// The highest place of its list.
     length: u64,
@@ -123,14 +123,14 @@ impl CardPayment {
         &self.attempt.started.payment_id
     }
 
-    /// The command whose end is not known: there is one at most.
+    /// The command whose end is not known; there is one at most.
     pub fn open_command(&self) -> Option<&Command> {
         self.commands
             .iter()
             .find(|command| command.outcome.is_none())
     }
 
-    /// The number of commands to take the hold that are noted.
+    /// The number of recorded commands to take the money that is held.
     pub fn charges(&self) -> usize {
         let commands = self.commands.iter();
         commands
@@ -138,14 +138,14 @@ impl CardPayment {
             .count()
     }
 
-    /// The command to charge a saved card: there is one at most.
+    /// The command to charge a saved card; there is one at most.
     pub fn pay_command(&self) -> Option<&Command> {
         let mut commands = self.commands.iter();
         commands.find(|command| command.command.kind == CommandKind::Pay)
     }
 
-    /// Refunds of which nothing was seen, and of which nobody has said since that they are not done: the
-    /// gateway may have done them, or do so yet.
+    /// Refunds of which the gateway showed nothing, and which nobody has since confirmed to be not done:
+    /// the gateway may have done them, or may do so yet.
     pub fn unseen_refunds(&self) -> impl Iterator<Item = &Command> {
         let checked = self.commands.iter().rfind(|known| known.command.checked);
         let checked = checked.map_or(0, |known| known.place);
@@ -157,7 +157,7 @@ impl CardPayment {
         })
     }
 
-    /// What the payer is asked for; of what the institution has charged in part, that part.
+    /// The amount that the payer is asked for; the part to take where the institution takes a part of it.
     pub fn asked(&self) -> &str {
         let charged = self.commands.iter().rev().find(|command| {
             let outcome = command.outcome.as_ref().map(|(_, outcome)| outcome.outcome);
@@ -169,7 +169,7 @@ impl CardPayment {
         })
     }
 
-    /// When the payer's session ends.
+    /// The time at which the payer's session ends.
     pub fn expires_at(&self) -> Timestamp {
         let minutes = i64::from(self.attempt.session_minutes);
         let session = SignedDuration::from_mins(minutes);
@@ -178,7 +178,7 @@ impl CardPayment {
             .unwrap_or(self.started_at)
     }
 
-    /// The fold of a list; `None` if nothing was begun there.
+    /// The payment folded from a list; `None` if the list has no beginning.
     fn of(entries: Vec<Entry<CardEntry>>, length: u64) -> Option<Self> {
         let mut folded: Option<Self> = None;
         for entry in entries {
@@ -208,7 +208,7 @@ impl CardPayment {
                     payment.not_opened.get_or_insert(reason);
                 }
                 CardEntry::Seen(seen) => {
-                    // What is told again after its end has begun anew.
+                    // A payment of which the gateway tells something after its end goes on.
                     payment.ended = None;
                     payment.seen = Some((at, seen));
                 }
@@ -242,7 +242,7 @@ impl CardPayment {
 }
 
 impl CardEntry {
-    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    /// Removes the personal data; `false` if there was none.
     fn erase_personal_data(&mut self) -> bool {
         match self {
             Self::Started(attempt) => attempt.erase_personal_data(),
@@ -252,29 +252,29 @@ impl CardEntry {
     }
 }
 
-/// What is to be begun, of which the place in the order's list is not known yet.
+/// A payment by card to begin, before its place in the order's list is known.
 #[derive(Debug, Clone)]
 pub struct Beginning {
     /// Digest of the name of the request that may be repeated.
     pub request: String,
-    /// Digest of what it asks for.
+    /// Digest of the request's content.
     pub content: String,
-    /// What is begun.
+    /// The payment.
     pub attempt: AttemptJson,
 }
 
-/// Why what is held is not to be taken.
+/// The reason for which money that is held is not to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotTaken {
     /// The order does not ask for it, for this reason.
     Refused(String),
-    /// Another payment by card of the order is being taken, of this id. What comes of that decides.
+    /// Another payment by card of the order, of this id, is being taken; its outcome decides.
     Other(String),
 }
 
-/// What the walk over the journal and the list of commands knows: whatever was begun or commanded at or
-/// before their places, and is not listed here, is over. An older note is as true, so nothing depends on
-/// which of two was written last.
+/// Progress of the walk over the journal and the list of commands. A payment that was begun or commanded
+/// at or before their places, and is not listed here, is over. An older note is also true, so nothing
+/// depends on which of two was written last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardWalk {
     place: u64,
@@ -286,23 +286,23 @@ pub struct CardWalk {
 }
 
 impl CardWalk {
-    /// Those that are not known to be over.
+    /// The payments that are not known to be over.
     pub fn open(&self) -> impl Iterator<Item = PaymentId> {
         self.open.iter().filter_map(|id| PaymentId::parse(id).ok())
     }
 
-    /// Notes that one is over.
+    /// Notes that a payment is over.
     pub fn is_over(&mut self, id: &PaymentId) {
         self.open.retain(|open| open != id.as_str());
     }
 }
 
 impl<'a, P: Platform> CardPayments<'a, P> {
-    /// Begins a payment by card: in one batch an entry of the order's list, one of its own and an
-    /// event. `judge` says, of the order as it stands before that place, what is to be begun, or why
-    /// not. Gives `None` where it says that there is nothing to do.
+    /// Begins a payment by card: one batch writes an entry of the order's list, one of the payment's own
+    /// list, and an event. `judge` is given the order as it stands before that place, and says which
+    /// payment to begin, or why not. Gives `None` if `judge` has nothing to begin.
     ///
-    /// Nothing may be asked of the gateway before this has given what was begun.
+    /// Ask the gateway for nothing before this has given the payment.
     ///
     /// # Errors
     /// [`RegisterError`]; nothing is begun then.
@@ -352,7 +352,8 @@ impl<'a, P: Platform> CardPayments<'a, P> {
                 let lost = || Key::new(entry_key(&list(id), slot.index())).lost();
                 Ok(Some(begun.ok_or_else(lost)?))
             }
-            // The batch may be written, or come to be: then it is begun, and found by whoever walks by.
+            // The batch may have been written, or be written late: then the payment is begun, and the
+            // walk finds it.
             Err(RegisterError::Store(error)) => Err(error.into()),
             nothing => {
                 let void = to_json(&CardEntry::Void)?;
@@ -362,16 +363,18 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         }
     }
 
-    /// Decides that what is held is to be taken: an entry of the order's list, judged by what stands
-    /// before it. `judge` says, of the order as it stands there, why it is not. Of one order one payment
-    /// is taken at a time, until it is recorded or [left](Self::leave): so of two that are held at once
-    /// the second is judged with the first.
+    /// Decides that money which is held is to be taken: an entry of the order's list, judged by the
+    /// entries before it. `judge` is given the order as it stands there, and says why the money is not to
+    /// be taken. One payment of an order is taken at a time, until it is recorded or [left](Self::leave):
+    /// so of two that are held at once, the second is judged after the first.
     ///
-    /// Nothing may be taken at the gateway before this has said so. `charges` is how many charges of the
-    /// payment are noted: the decision is about the next one, and the same once more says the same.
+    /// Take nothing at the gateway before this has allowed it. `charges` is the number of charges of the
+    /// payment that are recorded: the decision is about the next one, and asking again for the same
+    /// number gives the same decision.
     ///
     /// # Errors
-    /// [`RegisterError`]; whether it is to be taken is then not decided, or [`NotTaken`] says why not.
+    /// [`RegisterError`]; then it is not decided that the money is to be taken, or [`NotTaken`] says why
+    /// it is not.
     pub async fn take(
         self,
         id: &PaymentId,
@@ -414,11 +417,11 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         Ok(())
     }
 
-    /// Notes that what was about to be taken cannot be taken any more, so that others can. Only the
-    /// gateway knows when that is so.
+    /// Notes that money which was about to be taken cannot be taken any more, so that other payments can
+    /// be. Only the gateway knows that.
     ///
     /// # Errors
-    /// [`RegisterError`]; the same again then does it.
+    /// [`RegisterError`]; repeating the call then does it.
     pub async fn leave(
         self,
         id: &PaymentId,
@@ -456,7 +459,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         Ok(self.get_many(std::slice::from_ref(id)).await?.remove(id))
     }
 
-    /// Those of these ids that were begun.
+    /// The payments by card among these ids that were begun.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -488,7 +491,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         let mut entries = listing.entries;
         let is_start = |entry: &Entry<CardEntry>| matches!(entry.value, CardEntry::Started(_));
         if entries.iter().filter(|entry| is_start(entry)).count() > 1 {
-            // Of two calls of one request one has written at a dead place of the order's list.
+            // One of two calls of the same request has written at a dead place of the order's list.
             let mut alive = Vec::with_capacity(entries.len());
             for entry in entries {
                 if let CardEntry::Started(attempt) = &entry.value
@@ -503,7 +506,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         Ok(CardPayment::of(entries, listing.length))
     }
 
-    /// Whether a beginning's place in its order's list is alive.
+    /// True if a beginning's place in its order's list is alive.
     async fn counts(self, started: &CardStartedJson) -> Result<bool, StoreError> {
         let service = ServiceId::parse(&started.service_id);
         let key = OrderKey::parse(&started.order_key);
@@ -514,11 +517,12 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         are_alive(self.log, &[place]).await
     }
 
-    /// Adds an entry that `judge` gives of what stands before it, with what proves it; gives the
-    /// payment with it, and the entry's place. `None` for the place if nothing is to be added.
+    /// Adds the entry that `judge` gives for the payment as it stands, with the evidence that proves it.
+    /// Gives the payment with the entry, and the entry's place; `None` for the place if nothing was
+    /// added, and `None` if no such payment was begun.
     ///
     /// # Errors
-    /// [`StoreError`]; the same again then does it.
+    /// [`StoreError`]; repeating the call then does it.
     pub async fn append(
         self,
         id: &PaymentId,
@@ -541,7 +545,8 @@ impl<'a, P: Platform> CardPayments<'a, P> {
             };
             let slot = self.log.take(list).await?;
             if slot.index() != settled + 1 {
-                // Somebody else came in between, or is still at it: all of that is judged with.
+                // Another call has added an entry in between, or is still adding one: all of that is
+                // judged too.
                 self.log.settle(list, settled + 1, slot.index()).await?;
                 let mut seen = self.log.read_all(list).await?;
                 seen.truncate(slot.index() - 1);
@@ -565,7 +570,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
                 continue;
             }
             if matches!(entry, CardEntry::Command(_)) {
-                // Before it is sent; whoever dies in between has not sent it.
+                // The command is listed before it is sent; a host that dies in between has not sent it.
                 self.note_command(id).await?;
             }
             let after = self.get(id).await?;
@@ -574,7 +579,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         Err(StoreError::Contested(list.clone()))
     }
 
-    /// Enters a payment into the list of those that a command is sent of.
+    /// Enters a payment into the list of payments with commands.
     async fn note_command(self, id: &PaymentId) -> Result<(), StoreError> {
         let entry = to_json(&id.as_str())?;
         for _ in 0..TRIES {
@@ -587,7 +592,8 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         Err(StoreError::Contested(keys::COMMANDED.to_owned()))
     }
 
-    /// What is not over, as far as the journal was walked through and a bounded part further.
+    /// The payments that are not over, up to the place that the last walk reached and a bounded part
+    /// further.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -596,7 +602,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         let journal = JournalList::on(self.log);
         for _ in 0..MOST_BLOCKS {
             let part = journal.next(walk.place + 1, BLOCK).await?;
-            // A beginning that came too late to its place stands behind then.
+            // A beginning that was written too late at its place is entered again at a later one.
             Standings::on(self.log).enter_late(&part.late).await?;
             let until = part.settled();
             if until <= walk.place {
@@ -635,7 +641,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         Ok(walk)
     }
 
-    /// Keeps what a walk knows.
+    /// Keeps the progress of a walk.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; then the next walk does the same again.
@@ -643,8 +649,8 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         Notes::on(self.log).set(WALK, walk).await
     }
 
-    /// The entries of a payment by card that are to be written again without what is of a person, and
-    /// the messages that show such.
+    /// The entries of a payment by card to write again without personal data, and the names of the
+    /// messages that hold such data.
     pub(super) async fn erased(
         self,
         id: &PaymentId,

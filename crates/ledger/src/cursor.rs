@@ -1,11 +1,11 @@
-//! Cursors: where a reader goes on, and in which store.
+//! Cursors: the place at which a reader goes on, and the store that it is of.
 //!
-//! A place in a list means nothing in another store. So each store has a generation, a name of chance,
-//! which its cursors carry: a cursor of another store is told from one's own. It follows from the
+//! A place in a list means nothing in another store. So each store has a generation, a random name, which
+//! its cursors carry, so that a cursor of another store is recognised. The generation follows from the
 //! store's secret, which is made once whoever comes first, so it costs no record and no commit.
 //!
-//! A backup that is put back has the generation that it had. There a cursor is found to be gone
-//! because it is beyond the end of its list, until that has grown as long again.
+//! A restored backup has the generation that it had. A cursor issued after the backup is recognised
+//! because it is beyond the end of its list, until the list has grown as long again.
 
 use std::{fmt, str::FromStr};
 
@@ -21,7 +21,7 @@ const DIGITS: usize = 15;
 /// The place where a reader goes on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// The store's generation; `None` where somebody has written down a place.
+    /// The store's generation; `None` if somebody wrote down a bare place.
     generation: Option<String>,
     /// The place in the list.
     pub place: u64,
@@ -106,7 +106,7 @@ impl<'a, P: Platform> Cursors<'a, P> {
         })
     }
 
-    /// True if a cursor is one of this store. Whether its place exists, whoever reads the list sees.
+    /// True if this store has issued a cursor. The reader of the list sees if its place exists.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -118,7 +118,7 @@ impl<'a, P: Platform> Cursors<'a, P> {
         Ok(own.is_none() || own == cursor.generation)
     }
 
-    /// The store's generation; `None` while its secret is damaged, which keeps nobody from reading.
+    /// The store's generation; `None` while its secret is damaged, which does not stop readers.
     async fn generation(self) -> Result<Option<String>, StoreError> {
         match self.secrets.get().await {
             Ok(secret) => {

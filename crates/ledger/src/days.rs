@@ -1,11 +1,11 @@
 //! Days: ranges of the journal.
 //!
 //! A day is closed by an entry of the list of days, which names the last place of the journal that
-//! belongs to it; the next day begins behind that. So a payment is in exactly one day whatever any
-//! clock said, and a day that is closed never changes: nothing up to its last place is pending when
-//! it is closed. Days of which nothing was recorded need no entry of their own.
+//! belongs to the day; the next day begins behind it. So each payment is in exactly one day, whatever any
+//! clock said. A closed day never changes: nothing up to its last place is pending when it is closed. A
+//! day without entries needs none in the list.
 //!
-//! Clocks only choose where a day ends, once; they decide nothing after that.
+//! Clocks choose only once where a day ends, and decide nothing after that.
 
 use jiff::{Timestamp, civil::Date};
 use mpay_log::{BLOCK, Entry};
@@ -32,7 +32,7 @@ const MOST_DAYS: u32 = 32;
 const MOST_PLACES: u64 = 64 * BLOCK;
 /// Blocks of the journal in which the first entry of a day is looked for.
 const MOST_BLOCKS: u32 = 64;
-/// Of a place that was not used, the neighbours are asked, so many at once.
+/// Neighbours of an unused place that are read at once.
 const NEAR: u64 = 16;
 
 /// A span of time: from its start, up to but without its end.
@@ -80,14 +80,14 @@ enum DayEntry {
     Void,
 }
 
-/// The part of the journal that a span of time is.
+/// The part of the journal that holds a span of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayRange {
-    /// The place after which stands what belongs to it.
+    /// The place before its first entry.
     pub after: u64,
-    /// And up to this one; `None` where its end is still open.
+    /// Its last place; `None` while its end is still open.
     pub last: Option<u64>,
-    /// True if its days are closed: nothing comes to them any more.
+    /// True if its days are closed, so that nothing is added to it any more.
     pub closed: bool,
     /// The bound by the entries' own times, where the range is not exactly whole closed days: the entries' own times decide.
     from: Option<Timestamp>,
@@ -115,8 +115,8 @@ impl<'a, P: Platform> Days<'a, P> {
         JournalList::on(self.log)
     }
 
-    /// The part of the journal that a span of time is. Days that are over are closed by this, as
-    /// far as one call goes.
+    /// The part of the journal that holds a span of time. Closes the days that are over, as far as one
+    /// call goes.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -124,8 +124,9 @@ impl<'a, P: Platform> Days<'a, P> {
         self.range_within(span, &Places::new(MOST_PLACES)).await
     }
 
-    /// The same, by looking at so many places of the journal to close days. Days that are over and not
-    /// closed yet are known by the times of their entries.
+    /// Gives the range as [`range`](Self::range) does, and looks at no more than so many places of the
+    /// journal to close days. Days that are over and not closed yet are recognised by the times of their
+    /// entries.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -235,11 +236,11 @@ impl<'a, P: Platform> Days<'a, P> {
         Ok(Some(Day { date, after, last }))
     }
 
-    /// Enters a day into the list of days. Gives the latest day: this one, or that which somebody
-    /// else has closed.
+    /// Enters a day into the list of days. Gives the latest day: this one, or the one that another call
+    /// has closed.
     async fn enter(self, day: Day) -> Result<Option<Day>, StoreError> {
         let slot = self.log.take(DAYS).await?;
-        // Whoever closed a day has made sure of what stands before it; so must this.
+        // The call that closed a day has settled all places before it, and this call must too.
         let settled = self.below(slot.index()).await?;
         let settled = settled.map_or(0, |(place, _)| place);
         self.log.settle(DAYS, settled + 1, slot.index()).await?;
@@ -336,9 +337,9 @@ impl<'a, P: Platform> Days<'a, P> {
         Ok(None)
     }
 
-    /// The place after `after` and up to `length + 1` at which times go from before `end` to `end`
-    /// and later. Where times are in disorder this is one of the places at which they do, and
-    /// whichever it is decides for good.
+    /// The place after `after`, up to `length + 1`, at which times change from before `end` to `end` or
+    /// later. If times are in disorder there are several such places; any of them may be given, and it
+    /// then decides for good.
     async fn first_at(self, after: u64, length: u64, end: Timestamp) -> Result<u64, StoreError> {
         let (mut low, mut high) = (after + 1, length + 1);
         while low < high {
@@ -358,7 +359,7 @@ impl<'a, P: Platform> Days<'a, P> {
         Ok(low)
     }
 
-    /// Settles the journal up to a place, as far as one call goes; gives up to where it is settled.
+    /// Settles the journal up to a place, as far as one call goes; gives the last settled place.
     async fn settled_up_to(self, last: u64, places: &Places) -> Result<u64, StoreError> {
         /// Only saves reading; an older value does no harm.
         const NOTE: &str = "settled-up-to";
@@ -423,7 +424,7 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
-    /// Asks about a place as one does who saw it empty, and is cut off after a number of calls.
+    /// Contests a place like a reader that saw it empty and is cut off after a number of calls.
     async fn ask_and_die(memory: &Memory, list: &str, place: u64, calls: usize) {
         memory.script((0..calls).map(|_| Fault::None).chain([Fault::Cut]));
         let (log, places) = (Log::new(memory.clone()), BTreeSet::from([place]));
@@ -432,7 +433,8 @@ mod tests {
         memory.script([]);
     }
 
-    /// The search for a day's range met an entry, then did not, and took the next day's end for its.
+    /// A fault that was mended: the search for a day's range met an entry, then did not, and took the
+    /// next day's end for this day's.
     #[tokio::test(start_paused = true)]
     async fn a_closed_day_keeps_its_range_while_its_entry_is_asked_about() {
         for calls in 1..=5 {

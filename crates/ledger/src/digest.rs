@@ -1,4 +1,4 @@
-//! Digests as they are written in records and logs.
+//! Digests in the form of records and logs.
 
 /// Lower-case hexadecimal.
 pub use base16ct::lower::encode_string as hex;

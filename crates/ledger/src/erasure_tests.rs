@@ -24,7 +24,7 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400);
 const MONTH: Erasure = Erasure::Retention(SignedDuration::from_hours(30 * 24));
 pub(super) const ANSWER: &[u8] = b"<answer/>";
 
-/// An order that says as much of a person as an order can.
+/// An order with as much personal data as an order can have.
 fn order_of(key: &str, customer_id: &str) -> OrderJson {
     serde_json::from_value(serde_json::json!({
         "service_id": "TAX", "order_key": key, "reason": "Taxă", "customer_type": "Person",
@@ -98,7 +98,7 @@ fn reasons(erased: &Erased) -> Vec<&str> {
     kept.map(|order| order.reason.as_str()).collect()
 }
 
-/// Where the store still has something of the person.
+/// The keys at which the store still has personal data of the person.
 pub(super) fn traces(memory: &Memory) -> Vec<String> {
     let of_person = [NAME, IDNP, PHONE, PASSENGER];
     let found = of_person.iter().flat_map(|text| memory.keys_with(text));
@@ -125,7 +125,7 @@ async fn erasures(memory: &Memory) -> Vec<String> {
     events.collect()
 }
 
-/// A paid order, amended before, with everything that can be known of a person.
+/// A paid order that was amended before, with all the personal data that can be known.
 pub(super) async fn paid_order(memory: &Memory) -> Order {
     register_of(memory, "1", "1002600000001").await;
     let order = register_of(memory, "1", IDNP).await;
@@ -315,7 +315,7 @@ async fn a_customer_is_erased_on_request_and_nobody_else() {
     assert_eq!(traces(&memory), [""; 0]);
 }
 
-/// Copies outside the store follow what a person asks for, and nothing else.
+/// Copies outside the store follow the requests of persons, and nothing else.
 #[tokio::test(start_paused = true)]
 async fn a_request_is_written_down_once_also_where_the_data_went_by_its_age() {
     let memory = Memory::new();
@@ -480,8 +480,8 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
     assert_eq!(traces(&memory), [""; 0]);
 }
 
-/// However far the erasure of a refused message has come: whoever comes by goes on, the message is gone
-/// where it is said to be, and it is said once.
+/// However far the erasure of a refused message has come, the next call goes on: the message is gone as
+/// soon as it is said to be, and it is said once.
 #[tokio::test(start_paused = true)]
 async fn the_erasure_of_a_refused_message_is_finished_by_repetition_and_told_of_once() {
     for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
@@ -546,7 +546,7 @@ async fn refused_and_closed() -> Memory {
     memory
 }
 
-/// Refuses a message with what the payer filled in; whether it was not refused before.
+/// Refuses a message with values that the payer filled in; true if it was not refused before.
 async fn refuse(memory: &Memory) -> bool {
     let message = message("P-1");
     let evidence = Evidence::new(
@@ -575,7 +575,7 @@ async fn refuse(memory: &Memory) -> bool {
     kept.unwrap()
 }
 
-/// What the store holds at the keys where something of the person is.
+/// The values of the keys at which the store has personal data of the person.
 fn with_traces(memory: &Memory) -> Vec<(String, Vec<u8>)> {
     let keys = traces(memory).into_iter();
     keys.map(|key| (key.clone(), memory.value(&key).unwrap()))
@@ -740,7 +740,7 @@ async fn no_name_and_no_value_is_a_digest_that_a_guess_can_be_compared_with() {
     assert_eq!(create().await, key);
 }
 
-/// An order that is paid by this many payments, each of which says something of a person.
+/// An order with this many payments, each of which has personal data.
 async fn long_order(memory: &Memory, payments: usize) {
     let mut order = order_of("1", IDNP);
     order.allow_partial_payments = true;
@@ -752,7 +752,7 @@ async fn long_order(memory: &Memory, payments: usize) {
     }
 }
 
-/// How many entries of the order's list the calls since the last time have asked for.
+/// Number of entries of the order's list that calls have asked for since the last time.
 fn entries_read(memory: &Memory) -> usize {
     let calls = memory.take_calls();
     let read = calls.iter().filter(|call| call.starts_with("get "));
@@ -787,7 +787,7 @@ async fn a_long_order_is_erased_in_parts() {
     assert_eq!(order.state.amount_paid().to_string(), "1500.00");
 }
 
-/// Whom a long order names is found wherever it does; then the walk begins anew.
+/// A person is found wherever a long order names them; then the walk begins anew.
 #[tokio::test(start_paused = true)]
 async fn a_customer_is_found_in_the_midst_of_a_long_order() {
     let memory = Memory::new();
@@ -817,7 +817,8 @@ async fn a_customer_is_found_in_the_midst_of_a_long_order() {
     assert_eq!(traces(&memory), [""; 0]);
 }
 
-/// In no part of a long order's payments, though the entry that says so stands behind the part.
+/// No part of a long order's payments shows the person, though the entry that erases stands behind the
+/// part.
 #[tokio::test(start_paused = true)]
 async fn a_late_write_shows_nobody_in_the_payments_of_a_long_order() {
     let memory = Memory::new();

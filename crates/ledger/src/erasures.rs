@@ -1,14 +1,13 @@
-//! Erasure of what is of a person, while what was paid, and that it was proved, stays.
+//! Erasure of personal data, while the payments and their proof stay.
 //!
-//! It is the one place where entries are written again. First an entry in the order's list says
-//! that whatever stands before it is without personal data: from then on nobody reads any, for
-//! whoever reads a list leaves it out. Then the entries themselves are written without it, each by
-//! the same value whoever does it, so that what was interrupted can be done again.
+//! Only this module writes entries again. First, an entry in the order's list says that all entries
+//! before it are without personal data: from then on no reader of the list sees any. Then the entries
+//! themselves are written without it. Every call writes the same values, so an interrupted erasure can be
+//! repeated.
 //!
-//! A write of such an entry, or of a message, can come late, and bring back what was erased. Nobody
-//! reads it: the entry of the erasure stands in the list, and a message's tombstone under a key of its
-//! own. What came back is erased again by whoever walks over the journal the next time, for whatever
-//! reason: every erasure, and repair.
+//! A late write of such an entry, or of a message, can bring erased data back. Nobody reads it: the entry
+//! of the erasure stands in the list, and a message's tombstone under a key of its own. The next walk
+//! over the journal erases it again, whatever its purpose: every erasure and repair walks over it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -56,11 +55,11 @@ const REQUEST: &str = "request";
 /// The people whose personal data is to be erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Erasure {
-    /// Everybody's, of orders to which nothing has happened for so long.
+    /// Everybody in orders to which nothing has happened for so long.
     Retention(SignedDuration),
-    /// That of a customer with this IDNP or IDNO, or one who filled it in.
+    /// The customer with this IDNP or IDNO, or the payer who filled it in.
     Customer(String),
-    /// That of an order.
+    /// The people of an order.
     Order(ServiceId, OrderKey),
 }
 
@@ -107,7 +106,7 @@ pub struct KeptOrder {
     pub reason: String,
 }
 
-/// An order's list as it is kept.
+/// The findings in an order's list.
 struct Seen {
     key: (ServiceId, OrderKey),
     state: OrderState,
@@ -129,7 +128,7 @@ struct Seen {
     erased_at: Option<Timestamp>,
     /// True if a person asked for that.
     was_asked: bool,
-    /// True if this is what a part of the order's list says.
+    /// True if these are the findings of a part of the order's list only.
     is_part: bool,
 }
 
@@ -171,7 +170,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
     /// after the place `after` names. `by` is the name of the principal who asks.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; what was erased until then is.
+    /// [`StoreError`] if the store fails; data erased until then stays erased.
     pub async fn erase(
         self,
         erasure: &Erasure,
@@ -181,8 +180,8 @@ impl<'a, P: Platform> Erasures<'a, P> {
         self.walk(Some(erasure), after.place, by).await
     }
 
-    /// Erases again, of what a block of the journal names, what was erased before and came back with
-    /// a write that was late.
+    /// Erases again the data that was erased before and that a late write brought back, in the orders
+    /// that a block of the journal names.
     pub(super) async fn erase_again(self, after: u64) -> Result<(), StoreError> {
         self.walk(None, after, "").await?;
         Ok(())
@@ -198,7 +197,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
         let journal = self.journal();
         let mut part: Listing<Event> = journal.part(first, BLOCK).await?;
         if !part.unsettled.is_empty() {
-            // What is still being recorded is not passed by, nor does it end the walk.
+            // An entry that is still being recorded is not passed by, and does not end the walk.
             let settled = part.settled();
             journal.settle(settled + 1, part.next).await?;
             part = journal.part(first, BLOCK).await?;
@@ -216,7 +215,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
         if until < part.length {
             report.next = Some(Cursors::on(self.secrets).at(until).await?);
         }
-        // What came too late to its place is still needed until it stands at another one.
+        // An event that came too late to its place is still needed until it stands at another one.
         Standings::on(self.log).enter_late(&part.late).await?;
         journal.empty_late(&part).await?;
         let events = part.entries;
@@ -229,7 +228,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             }
         }
         let registered = begun.len();
-        // Of a long order this part may be the first that names somebody.
+        // This part of a long order may be the first one that names the person.
         let parts = orders.values().filter(|order| order.is_part);
         let parts: Vec<_> = parts.map(|order| order.key.clone()).collect();
         begun.extend(
@@ -247,13 +246,13 @@ impl<'a, P: Platform> Erasures<'a, P> {
                     // Parts of it were passed by: the walk begins anew, and finds it erased.
                     report.next = Some(Cursors::on(self.secrets).at(0).await?);
                 }
-                // Whatever came in between stands before the entry that erases, too.
+                // Entries that came in between also stand before the entry that erases.
                 let again = self.see_again(erasure, key, &long).await?;
                 orders.extend(again.map(|order| (order.key.clone(), order)));
             }
         }
         for order in orders.values().filter(|order| !order.names.is_empty()) {
-            // First, since the names are in what is written again then.
+            // Names go first, since they are read from the entries that are written again next.
             let (service, key) = &order.key;
             let mut names = order.names.clone();
             // It may have got one of them again since.
@@ -265,7 +264,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             let erased = index.erased(service, key, &names).await?;
             self.log.set_many(&erased).await?;
         }
-        // First, since whether it was done is said by what is written again then.
+        // Payments by card go first, since the entries that are written again next tell if this was done.
         for id in orders.values().flat_map(|order| &order.cards) {
             self.erase_card(id, &mut report).await?;
         }
@@ -357,7 +356,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
         }
     }
 
-    /// A long order, as the part of its list shows it that events of a block are about.
+    /// The findings in the part of a long order's list that the events of a block are about.
     async fn see_part(
         self,
         erasure: Option<&Erasure>,
@@ -425,7 +424,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
         Ok(orders)
     }
 
-    /// Says that an order is without personal data, if that is to be. Gives `true` if it is so now.
+    /// Enters that an order is without personal data, if that is to be. Gives `true` if it is so now.
     async fn erase_order(
         self,
         erasure: &Erasure,
@@ -434,8 +433,8 @@ impl<'a, P: Platform> Erasures<'a, P> {
         report: &mut Erased,
     ) -> Result<bool, StoreError> {
         let now = self.log.now();
-        // What a person asks for reaches copies outside the store, which erasure by age does not: so it is
-        // said once also of an order that has no personal data any more.
+        // A person's request reaches copies outside the store, which erasure by age does not: so it is
+        // entered once also for an order that has no personal data any more.
         let is_asked = matches!(erasure, Erasure::Order(..));
         let is_news = is_asked && order.erased_at.is_some() && !order.was_asked;
         let is_to_be = order.has_personal_data || is_news;
@@ -497,8 +496,8 @@ impl<'a, P: Platform> Erasures<'a, P> {
         }
     }
 
-    /// Takes the personal data out of what belongs to a payment, and last out of its entry in the
-    /// journal, by which it is found.
+    /// Removes the personal data from the records of a payment, and last from its entry in the journal,
+    /// by which the payment is found.
     async fn erase_payment(
         self,
         event: Entry<Event>,
@@ -539,7 +538,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
         self.erase_entry(event).await
     }
 
-    /// Takes the personal data out of what came of a payment by card.
+    /// Removes the personal data from the list of a payment by card.
     async fn erase_card(self, id: &PaymentId, report: &mut Erased) -> Result<(), StoreError> {
         let cards = CardPayments::on(self.log, self.secrets);
         let (mut rest, messages) = cards.erased(id).await?;
@@ -599,7 +598,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
         let Some(stored) = Refusals::on(self.log).of(vec![entry]).await?.pop() else {
             return Ok(());
         };
-        // Of an erasure that broke off the message is left, for whoever comes by.
+        // An erasure that broke off has left the message for the next call.
         if !stored.is_erased {
             let Some(erasure) = erasure.filter(|erasure| erasure.is_due(at, self.log.now())) else {
                 return Ok(());
@@ -681,14 +680,14 @@ fn see_order(
     Ok(Some(seen))
 }
 
-/// True if an entry erases what a person asked to be erased.
+/// True if an entry is an erasure that a person asked for.
 fn was_asked(entry: &Entry<OrderEntry>) -> bool {
     matches!(&entry.value, OrderEntry::Erased(erased) if erased.reason == REQUEST)
 }
 
 impl Seen {
-    /// Adds what entries say, of which those before a place are without personal data; and so is
-    /// whatever attempt to record a payment again that counts before it.
+    /// Adds the findings in entries. Those before the place of an erasure are without personal data, and
+    /// so is a repeated attempt to record a payment that counts before it.
     fn add(
         &mut self,
         list: &OrderList,

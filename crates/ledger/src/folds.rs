@@ -1,5 +1,5 @@
-//! Orders as they are read. What a long list adds up to is kept for every [`SEGMENT`] entries, so that
-//! an order with fifty thousand payments costs what one with a hundred does.
+//! Reading of orders. The sum of a long list is kept for every [`SEGMENT`] entries, so that an order with
+//! fifty thousand payments costs as much to read as one with a hundred.
 
 use std::collections::{HashMap, hash_map};
 
@@ -18,7 +18,7 @@ use super::{
 use crate::json::Channel;
 
 over_the_log! {
-    /// The sums of orders' lists, as they are kept.
+    /// The kept sums of orders' lists.
     pub(super) struct Folds
 }
 
@@ -127,8 +127,8 @@ impl<'a, P: Platform> Folds<'a, P> {
             Ok::<_, StoreError>((key, to_json(kept)?.into_bytes()))
         });
         let keep: Vec<_> = keep.collect::<Result<_, _>>()?;
-        // Whoever finds a change made makes sure of its event, and does not see those that are folded:
-        // so nothing is folded but what is made sure of. It saves work, and nothing depends on it.
+        // A call that finds a change made makes sure of its event, but does not see folded entries: so
+        // only entries whose events are sure are folded. Folding saves work, and nothing depends on it.
         if !keep.is_empty()
             && JournalList::on(self.log)
                 .make_sure(&stored.events)
@@ -140,7 +140,7 @@ impl<'a, P: Platform> Folds<'a, P> {
         Ok(stored)
     }
 
-    /// The order as it was when `kept` was kept, and before which place its personal data is erased.
+    /// The order as it was when `kept` was kept, and the place before which its personal data is erased.
     async fn restore(
         self,
         list: &OrderList,
@@ -213,8 +213,8 @@ impl<'a, P: Platform> Folds<'a, P> {
         }))
     }
 
-    /// A payment, as everything up to a place of its order's list says, which is given with it; by
-    /// the place of its entry. However long the list is.
+    /// A payment, by the place of its entry, as all entries up to a place of its order's list show it;
+    /// that place is given too. The cost does not grow with the list.
     pub async fn payment(
         self,
         list: &OrderList,
@@ -235,14 +235,13 @@ impl<'a, P: Platform> Folds<'a, P> {
         let old = self.old_payment(list, place, name, &mut segments).await?;
         let mut old: Vec<_> = old.into_iter().collect();
         self.bring_on(&mut old).await?;
-        // What came to it is noted in one batch with the entry that says so: whatever is settled was
-        // found.
+        // A change to it is noted in one batch with its entry, so all settled changes are found.
         let old = old.pop();
         Ok(old.map(|old| OldPayment { until, ..old }))
     }
 
-    /// An order as it was at the end of a segment of its list, with the payments of this segment, and
-    /// of those before it that nothing is kept of; and the first and the last place that was read.
+    /// An order as it was at the end of a segment of its list, with the payments of this segment and of
+    /// earlier segments without a kept sum; and the first and the last place that was read.
     pub async fn segment(
         self,
         list: &OrderList,
@@ -261,8 +260,8 @@ impl<'a, P: Platform> Folds<'a, P> {
         Ok((stored, first, last))
     }
 
-    /// The markers of the payments in lists. A payment that was left between its entries and its
-    /// marker is finished by this.
+    /// The markers of the payments in lists. This finishes a payment that was left between its entries
+    /// and its marker.
     pub async fn markers_of<'l>(
         self,
         listings: impl IntoIterator<Item = &'l Listing<OrderEntry>>,
@@ -277,8 +276,8 @@ impl<'a, P: Platform> Folds<'a, P> {
             .await
     }
 
-    /// Adds to payments of long orders what came to them after the parts that they stand in: where that
-    /// is, is noted under their ids.
+    /// Adds to payments of long orders the changes after the parts of the list that they stand in; notes
+    /// under their ids tell the places.
     pub async fn bring_on(self, old: &mut [OldPayment]) -> Result<(), StoreError> {
         let keys: Vec<_> = old.iter().flat_map(notes).collect();
         let places = read(self.log, &keys).await?;
@@ -291,7 +290,7 @@ impl<'a, P: Platform> Folds<'a, P> {
                 let Some(place) = places.get(&key) else {
                     continue;
                 };
-                // Of what changed it there may be several, so the note says only that there is some.
+                // There may be several changes, so the note says only that there is one.
                 if key != changed {
                     let place = read_place(&key, place)?;
                     let part = self.lists().part(&payment.list, place, 1).await?;
@@ -300,8 +299,8 @@ impl<'a, P: Platform> Folds<'a, P> {
                         continue;
                     }
                 }
-                // Somebody whose place was passed by has written the note last, and may have hidden
-                // another: that is seldom enough for the whole list.
+                // A call whose place was passed by has written the note last, and may have hidden
+                // another. That is rare enough to read the whole list.
                 let whole = self.whole(&payment.list).await?;
                 let found = PaymentName::of(&payment.record).ok();
                 let found = found.and_then(|name| whole.payment(&name));
@@ -316,7 +315,7 @@ impl<'a, P: Platform> Folds<'a, P> {
     }
 }
 
-/// The keys under which it is noted what came to a payment.
+/// The keys of the notes of changes to a payment.
 fn notes(payment: &OldPayment) -> Vec<Key> {
     let id = &payment.state.confirmation.payment_id;
     let reviews = payment.state.review.iter();
@@ -324,7 +323,7 @@ fn notes(payment: &OldPayment) -> Vec<Key> {
     match payment.record.channel() {
         Channel::MPay => closed.collect(),
         Channel::Manual => closed.chain([confirmed_key(id), voided_key(id)]).collect(),
-        // First, since with it the whole list is read.
+        // It goes first, since with it the whole list is read.
         Channel::Card => [changed_key(id)].into_iter().chain(closed).collect(),
     }
 }

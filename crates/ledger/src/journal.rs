@@ -1,4 +1,4 @@
-//! The journal as it is read: what counts of it, page by page.
+//! Reading of the journal: the entries that count, page by page.
 
 use mpay_log::{BLOCK, RawEntry};
 
@@ -17,7 +17,7 @@ over_the_log! {
     pub struct Journal
 }
 
-/// The most blocks that one call reads: what a caller wants may be rare.
+/// The most blocks that one call reads, since wanted entries may be rare.
 pub(super) const BLOCKS: u32 = 4;
 
 /// A part of the journal.
@@ -29,21 +29,21 @@ pub struct JournalPage {
     pub unreadable: Vec<RawEntry>,
     /// The place to go on from. It may have grown though there are no entries.
     pub next: u64,
-    /// True if this is all there is in the span until now, and nothing of it is being recorded.
+    /// True if these are all entries of the span until now, and none is being recorded.
     pub complete: bool,
     /// True if nothing will be recorded in the span any more: its days are closed.
     pub closed: bool,
-    /// True if something of this part was left out because of its time: it may be of the span when its
+    /// True if an entry of this part was left out because of its time: it may belong to the span once its
     /// days are closed.
     pub is_cut_by_time: bool,
-    /// True if the cursor was beyond the end of the journal: it is not of this store as it is.
+    /// True if the cursor was beyond the end of the journal, so that it is not of this store as it is.
     pub is_beyond_end: bool,
 }
 
 impl<P: Platform> Journal<'_, P> {
-    /// Up to `limit` entries of the journal that are `wanted` and were recorded in `span`, after
-    /// the cursor `after`. Nothing that is still being recorded is passed by. Only a fixed number
-    /// of entries is looked at.
+    /// Up to `limit` entries of the journal that are `wanted` and were recorded in `span`, after the
+    /// cursor `after`. Entries that are still being recorded are not passed by. Only a fixed number of
+    /// entries is looked at.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -58,7 +58,7 @@ impl<P: Platform> Journal<'_, P> {
         self.read_in(&range, after, limit, wanted).await
     }
 
-    /// The same, of a range that is known.
+    /// Reads as [`read`](Self::read) does, in a known range.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -73,7 +73,7 @@ impl<P: Platform> Journal<'_, P> {
         self.read_within(range, after, limit, &places, wanted).await
     }
 
-    /// The same, of so many places at most, and of no more than [`read_in`](Self::read_in) looks at.
+    /// Reads as [`read_in`](Self::read_in) does, and looks at no more than so many places.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

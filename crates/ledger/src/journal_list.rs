@@ -1,5 +1,5 @@
-//! The journal's list: everything that happened, in the order of its recording. What an entry is about,
-//! and whether it counts, `standings` knows.
+//! The journal's list: all events, in the order of their recording. The module `standings` knows what an
+//! entry is about and if it counts.
 
 use jiff::Timestamp;
 use mpay_log::{BLOCK, Entry, Listing, Slot, entry_key, read_entry, stored_entry};
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::json::Event;
 
-/// The number of times that an event is entered anew because its place was passed by.
+/// Most attempts to enter an event, each at a new place after the last one was passed by.
 const TRIES: u32 = 8;
 
 over_the_log! {
@@ -68,7 +68,7 @@ impl From<Entry<Event>> for JournalEntry {
     }
 }
 
-/// A block of the journal, for whoever goes back through it.
+/// A block of the journal, for readers that go backwards.
 #[derive(Debug)]
 pub(super) struct Backwards {
     /// The newest first.
@@ -90,7 +90,7 @@ impl<P: Platform> JournalList<'_, P> {
         self.log.take_many(keys::JOURNAL, places).await
     }
 
-    /// Waits for those who are at places from `first` up to `before`, and then passes them by.
+    /// Waits for the writers at places from `first` up to `before`, and then passes them by.
     pub async fn settle(self, first: u64, before: u64) -> Result<(), StoreError> {
         self.log.settle(keys::JOURNAL, first, before).await
     }
@@ -104,7 +104,8 @@ impl<P: Platform> JournalList<'_, P> {
         self.log.read_part(keys::JOURNAL, first, count).await
     }
 
-    /// The same, for a reader that passes nothing by: who is in its way is waited for.
+    /// Reads as [`part`](Self::part) does, for a reader that passes nothing by and waits for the writers
+    /// in its way.
     pub async fn next(self, first: u64, count: u64) -> Result<Listing<Event>, StoreError> {
         self.log.read_on(keys::JOURNAL, first, count).await
     }
@@ -123,16 +124,16 @@ impl<P: Platform> JournalList<'_, P> {
         self.log.set_many(&[rewritten(index, at, event)?]).await
     }
 
-    /// The keys that tell, read after the entries at these places, whether somebody asked about them.
+    /// The keys to read after the entries at these places; they tell if a reader has contested a place.
     pub fn contests(places: &[u64]) -> Vec<Key> {
         let mut contests: Vec<_> = places.iter().map(|index| place(*index).contest()).collect();
         contests.dedup();
         contests
     }
 
-    /// Enters the events of changes behind, by their places, if they came too late to them. The
-    /// changes are known to be made: whoever says so, because they find them, must not leave them
-    /// without their events, for their own writers had no answer to give, and may be dead.
+    /// Enters the events of changes, given by their places, again behind, if they came too late to them.
+    /// The changes are known to be made. A call that says so, because it finds them made, must make sure
+    /// of their events, since their own writers gave no answer and may be dead.
     pub async fn make_sure(self, events: &[u64]) -> Result<(), StoreError> {
         let contests = Self::contests(events);
         if contests.is_empty() {
@@ -142,9 +143,9 @@ impl<P: Platform> JournalList<'_, P> {
         self.make_sure_with(events, &contests).await
     }
 
-    /// The same, by what was read under [`contests`](Self::contests).
+    /// Does the same, from values read under [`contests`](Self::contests).
     pub async fn make_sure_with(self, events: &[u64], contests: &Values) -> Result<(), StoreError> {
-        // Where nobody asked about a place, nobody has passed by what stands there.
+        // If nobody has contested a place, nobody has passed by its entry.
         let is_contested = |index: &&u64| contests.has(&place(**index).contest());
         let contested: Vec<_> = events.iter().filter(is_contested).collect();
         let places: Vec<_> = contested.iter().map(|index| place(**index)).collect();
@@ -163,12 +164,12 @@ impl<P: Platform> JournalList<'_, P> {
         Ok(())
     }
 
-    /// True if a place was claimed for the event of another that is dead.
+    /// True if this place was claimed for an event whose first place is dead.
     pub async fn is_claimed(self, index: u64) -> Result<bool, StoreError> {
         Ok(self.log.get(&claimed(index)).await?.is_some())
     }
 
-    /// Those of these entries that are there and can be read, whether they count or not.
+    /// The entries at these places that exist and can be read, whether they count or not.
     pub async fn entries(self, indices: &[u64]) -> Result<Vec<JournalEntry>, StoreError> {
         let keys: Vec<_> = indices.iter().map(|index| entry(*index)).collect();
         let values = read(self.log, &keys).await?;
@@ -179,18 +180,19 @@ impl<P: Platform> JournalList<'_, P> {
         Ok(found.collect())
     }
 
-    /// Enters an event; gives its place. It is entered at another one where its first was passed by.
+    /// Enters an event, and gives its place. The event is entered at another place if the first one was
+    /// passed by.
     pub async fn enter(self, event: &str) -> Result<u64, StoreError> {
         self.enter_with(event, |_| Vec::new()).await
     }
 
     /// Enters the event of a change whose first place, `dead`, was passed by; gives its place.
     ///
-    /// The writer of the change does this, and so does whoever closes the day or mends the store,
-    /// perhaps at the same time. So each first claims a place, in a list of the dead one's: the event
-    /// stands at the place of the first claim that counts and whose place is alive. Whoever finds a
-    /// claim fulfils it, by the same value; another is made only where those before it are void for
-    /// good.
+    /// The writer of the change does this, and so does a call that closes the day or mends the store,
+    /// perhaps at the same time. So each first claims a place, in a list of the dead place: the event
+    /// stands at the place of the first claim that counts and whose place is alive. A call that finds a
+    /// claim fulfils it, with the same value; another claim is made only once those before it are void
+    /// for good.
     pub async fn enter_again(self, event: &str, dead: u64) -> Result<u64, StoreError> {
         let list = behind(dead);
         for _ in 0..TRIES {
@@ -240,9 +242,9 @@ impl<P: Platform> JournalList<'_, P> {
         Ok(part.entries.into_iter().next().map(Into::into))
     }
 
-    /// A block of the journal below the index `before`. What is still being recorded is left out:
-    /// whoever looks back does not wait for it. Whether an entry counts is left to whoever reads what
-    /// it is about.
+    /// A block of the journal below the index `before`. Entries that are still being recorded are left
+    /// out, since a reader that looks back does not wait for them. The caller decides if an entry counts,
+    /// by reading the records that it is about.
     pub async fn before(self, before: u64) -> Result<Backwards, StoreError> {
         let start = before.saturating_sub(BLOCK).max(1);
         if before <= start {
@@ -264,8 +266,8 @@ impl<P: Platform> JournalList<'_, P> {
         })
     }
 
-    /// A place behind which stands everything that was recorded at `time` or later, as far as the
-    /// entries' times run forwards: the last such place, or one before it.
+    /// A place before all entries that were recorded at `time` or later, as far as the entries' times are
+    /// in order: the last such place, or one before it.
     pub async fn place_before(self, time: Timestamp) -> Result<u64, StoreError> {
         /// Entries in which one that can be read is looked for.
         const NEAR: u64 = 16;

@@ -1,11 +1,11 @@
-//! The table of keys: every prefix there is, who owns it, and what stands there. Names in keys are
-//! percent-encoded, `/` stands between the parts; a list is a counter under the key itself, and an
-//! entry under `<list>/<place>` for each place.
+//! The table of keys: every prefix, its owner, and the values under it. Names in keys are
+//! percent-encoded, `/` stands between the parts. A list is a counter under the key itself, and an entry
+//! under `<list>/<place>` for each place.
 //!
-//! The owner is the module that makes the keys, and alone writes there: it hands out a
+//! The owner is the module that makes the keys, and it alone writes there. It hands out a
 //! [`Key`](crate::record::Key), by which others read, and a [`Write`](crate::record::Write), which an
-//! operation over several kinds of record puts into its batch. The tests in `structure` hold it to that.
-//! Besides these, the log has `contest/…`: what became of places that nobody filled.
+//! operation over several kinds of record puts into its batch. The tests in `structure` enforce this.
+//! Besides these, the log has `contest/…`: the fates of places that nobody filled.
 
 use mpay_log::CONTESTS;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -17,8 +17,8 @@ pub(super) fn encode(part: &str) -> String {
     utf8_percent_encode(part, ENCODED).to_string()
 }
 
-/// Declares the prefixes, and the module that owns each; and where there are counters, how many names
-/// their keys have behind the prefix.
+/// Declares the prefixes, the module that owns each, and for counters the number of names in their keys
+/// after the prefix.
 macro_rules! prefixes {
     ($($(#[doc = $what:literal])* $name:ident = $prefix:literal by $owner:literal $(counts $names:literal)?,)*) => {
         $($(#[doc = $what])* pub(super) const $name: &str = $prefix;)*
@@ -33,21 +33,21 @@ macro_rules! prefixes {
 }
 
 prefixes! {
-    /// List: everything that happened, in the order of its recording.
+    /// List: all events, in the order of their recording.
     JOURNAL = "journal" by "journal_list" counts 0,
     /// `behind/<place>`, list: claims of a place for the event of a change whose first place in the
     /// journal was passed by.
     BEHIND = "behind" by "journal_list" counts 1,
-    /// `claimed/<place>`: this place in the journal was claimed for the event of another, that is dead.
+    /// `claimed/<place>`: this place in the journal was claimed for an event whose first place is dead.
     CLAIMED = "claimed" by "journal_list",
     /// List: the days that are closed.
     DAYS = "days" by "days" counts 0,
-    /// `order/<service>/<key>`, list: an order's versions and payments, and what became of them.
+    /// `order/<service>/<key>`, list: an order's versions and payments, and what changed them.
     ORDER = "order" by "order_list" counts 2,
     /// `alias/<service>/<digest>`, list: the orders that may have a name, by a digest of it under the
     /// store's secret.
     ALIAS = "alias" by "aliases" counts 2,
-    /// `fold/<list>/<segment>`: what an order's list adds up to at the end of a segment.
+    /// `fold/<list>/<segment>`: the sum of an order's list at the end of a segment.
     FOLD = "fold" by "folds",
     /// `closed/<payment>/<review>`: the place in its order's list where a review was closed.
     CLOSED = "closed" by "afterwards",
@@ -60,14 +60,15 @@ prefixes! {
     /// `changed/<payment>`: a place in its order's list where a refund or another review came to a
     /// payment.
     CHANGED = "changed" by "afterwards",
-    /// `card/<payment>`, list: what came of a payment by card that was begun.
+    /// `card/<payment>`, list: the course of a payment by card.
     CARD = "card" by "cards" counts 1,
     /// List: payments by card of which a command was about to be sent.
     COMMANDED = "commanded" by "cards" counts 0,
     /// `payment/<payment>`, list: the attempts to record a payment. With `/after-void` behind it those
     /// at MPay's own payment, after the void of one that was entered by hand.
     PAYMENT = "payment" by "attempts" counts 1,
-    /// `done/<payment>`: the payment is recorded, and where. With `/after-void` as above.
+    /// `done/<payment>`: the marker that the payment is recorded, with the places. With `/after-void` as
+    /// above.
     DONE = "done" by "attempts",
     /// `evidence/<name>`: a signed message.
     EVIDENCE = "evidence" by "messages",
@@ -78,18 +79,18 @@ prefixes! {
     ARCHIVED = "archived" by "messages",
     /// `certificate/<fingerprint>`: the certificate that signed a message that is kept.
     CERTIFICATE = "certificate" by "messages",
-    /// `answer/<payment>/<place>`: the signed answer to a payment, by its place in the journal. Who
-    /// finishes an abandoned recording has another place and another answer, and the marker says
-    /// which counts.
+    /// `answer/<payment>/<place>`: the signed answer to a payment, by its place in the journal. A call
+    /// that finishes an abandoned recording has another place and another answer, and the marker says
+    /// which one counts.
     ANSWER = "answer" by "messages",
     /// `fault/<place>`: the signed fault that answered a refused confirmation, by the refusal's place
     /// in the journal.
     FAULT = "fault" by "messages",
     /// `refused/<evidence>`: the place in the journal of the refused confirmation that a message proves.
     REFUSED = "refused" by "refusals",
-    /// `refusal/<evidence>`, list: what became of a refused confirmation.
+    /// `refusal/<evidence>`, list: the outcomes of a refused confirmation.
     REFUSAL = "refusal" by "refusals" counts 1,
-    /// `proposal/<place>`, list: what became of a proposal, by its place in the journal.
+    /// `proposal/<place>`, list: the decisions on a proposal, by its place in the journal.
     PROPOSAL = "proposal" by "proposals" counts 1,
     /// `request/<name>`, list: the claims of a request that may be repeated.
     REQUEST = "request" by "requests" counts 1,
@@ -102,11 +103,11 @@ prefixes! {
     /// `delivered/<receiver>/<place>`: the receiver has been told of the event at this place in the
     /// journal, or never will.
     DELIVERED = "delivered" by "outbox",
-    /// `delivery/<receiver>/<place>`: what has been tried to tell it.
+    /// `delivery/<receiver>/<place>`: the attempts to tell it that failed.
     DELIVERY = "delivery" by "outbox",
-    /// `outbox/<receiver>`: where delivery stands.
+    /// `outbox/<receiver>`: the state of the delivery to a receiver.
     OUTBOX = "outbox" by "outbox",
-    /// `lately/<receiver>`: how it went with the receiver.
+    /// `lately/<receiver>`: the latest outcomes with the receiver.
     LATELY = "lately" by "outbox",
     /// `ended/<receiver>`: the receiver wants nothing any more.
     ENDED = "ended" by "outbox",
@@ -114,7 +115,7 @@ prefixes! {
     AGAIN = "again" by "outbox" counts 1,
     /// `note/<name>`: a small value of which the last one written counts.
     NOTE = "note" by "notes",
-    /// `once/<name>`: a counter of those who would be the first.
+    /// `once/<name>`: a counter of the calls that would be the first.
     ONCE = "once" by "notes" counts 1,
     /// List: the keys under which names are digested; the lowest counts.
     SECRET = "secret" by "secret" counts 0,
@@ -130,8 +131,8 @@ pub const GATE: &str = JOURNAL;
 /// Prefix of the markers: one for each payment that is recorded.
 pub const MARKERS: &str = DONE;
 
-/// The PaymentID of a marker, by its key, and whether it is MPay's own payment after the void of one
-/// that was entered by hand. `None` if nothing of the kind has this key.
+/// The PaymentID of a marker, by its key, with true if it is MPay's own payment after the void of one
+/// that was entered by hand. `None` if no marker has such a key.
 pub fn marked(key: &str) -> Option<(String, bool)> {
     let name = key.strip_prefix(DONE)?.strip_prefix('/')?;
     let before = name.strip_suffix(AFTER_VOID);
@@ -144,8 +145,8 @@ pub fn place_in_journal(key: &str) -> Option<u64> {
     key.strip_prefix(JOURNAL)?.strip_prefix('/')?.parse().ok()
 }
 
-/// True if the value of a key is a counter, which engines keep each in their own form. The value alone
-/// does not tell: a place that is kept by itself is digits, as a counter is on Redis and PostgreSQL.
+/// True if the value of a key is a counter, which each engine keeps in its own form. The value alone does
+/// not tell: a place that is kept by itself is written in digits, like a counter on Redis and PostgreSQL.
 pub fn is_counter(key: &str) -> bool {
     if let Some(contested) = key.strip_prefix(CONTESTS) {
         let block = contested.rsplit('/').next();

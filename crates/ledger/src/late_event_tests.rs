@@ -1,5 +1,5 @@
-//! Changes whose event came too late to its place in the journal, and whose writer is gone: whoever says
-//! that such a change is made makes sure of its event, which then is there once.
+//! Changes whose event came too late to its place in the journal, and whose writer is gone: a call that
+//! says that such a change is made makes sure of its event, which is then there once.
 
 use std::collections::BTreeSet;
 
@@ -50,8 +50,8 @@ fn void_proposal(void: &VoidJson) -> VoidProposalJson {
     }
 }
 
-/// A kind of change: its event, how it is prepared, how it is made, which says once more that it is,
-/// and whether it is of an order.
+/// A kind of change: its event, its preparation, the change, the call that says again that it is made,
+/// and true if it is a change of an order.
 struct Kind {
     event: &'static str,
     is_of_order: bool,
@@ -166,7 +166,7 @@ async fn whoever_says_that_a_change_is_made_makes_sure_of_its_event() {
     assert_eq!(lost, []);
 }
 
-/// Who walks over the journal enters it too, before the place that it came to is emptied.
+/// A walk over the journal also enters the event, before its first place is emptied.
 #[tokio::test(start_paused = true)]
 async fn whoever_walks_over_the_journal_makes_sure_of_events_too() {
     for kind in KINDS {
@@ -187,7 +187,7 @@ async fn whoever_walks_over_the_journal_makes_sure_of_events_too() {
     }
 }
 
-/// Also who is told that something may not be done, because it is.
+/// A call that is refused because the change is made also makes sure of its event.
 #[tokio::test(start_paused = true)]
 async fn whoever_is_refused_because_a_change_is_made_makes_sure_of_its_event() {
     let memory = Memory::new();
@@ -202,7 +202,8 @@ async fn whoever_is_refused_because_a_change_is_made_makes_sure_of_its_event() {
     }
 }
 
-/// Who is told that an order is paid learns that there is one. Who registered it may never come again.
+/// A payer who is told that an order is paid learns that the order exists, and the caller who registered
+/// it may never come again.
 #[tokio::test(start_paused = true)]
 async fn whoever_pays_an_order_makes_sure_of_its_registration() {
     let memory = Memory::new();

@@ -1,13 +1,13 @@
-//! The books: orders and payments, nothing lost and nothing twice.
+//! The books: orders and payments, with nothing lost and nothing twice.
 //!
-//! Everything is built of the append-only lists of [`mpay_log`]. No value that two writers can meet
-//! at is ever read, changed and written back; entries are written once, and again only to erase
-//! personal data, or to mend what the store has lost.
+//! The books consist of the append-only lists of [`mpay_log`]. A value that two writers can meet at is
+//! never read, changed and written back. Entries are written once, and again only to erase personal data
+//! or to mend what the store has lost.
 //!
 //! A [`Ledger`] hands out the kinds of record, each a view of the log: `ledger.orders()`,
-//! `ledger.payments()`. A kind owns the prefixes of its keys, and alone writes there; `keys` is the
-//! table of them, and its tests hold each kind to it. Where one batch is about several kinds, each
-//! gives its writes, and the operation puts them together.
+//! `ledger.payments()`. A kind owns the prefixes of its keys, and it alone writes there. The table of
+//! them is `keys`, and its tests enforce this. If one batch is about several kinds, each gives its
+//! writes, and the operation puts them together.
 //!
 //! ```
 //! use mpay_ledger::{
@@ -28,22 +28,21 @@
 //!
 //! Modules use only what stands above them here:
 //!
-//! 1. `places`: how much of the journal a call reads. [`json`], [`digest`]: the shape of the records, and of what the order API speaks. `keys`,
-//!    `record`: what all kinds have in common.
-//! 2. What stands by itself. `secret`: the key under which names of what persons filled in are
-//!    digested. `cursor`: where a reader goes on, and in which store. `notes`: what only saves work.
+//! 1. `places`: the number of places of the journal that a call may read. [`json`], [`digest`]: the shape
+//!    of the records and of the order API's documents. `keys`, `record`: the common parts of all kinds.
+//! 2. Kinds that use no other. `secret`: the key under which names from personal data are digested.
+//!    `cursor`: the place at which a reader goes on, and its store. `notes`: values that only save work.
 //!    `messages`: signed messages. `order_list`: an order's versions and payments, entry by entry.
-//!    `aliases`: under which other names orders are found.
-//!    `journal_list`: everything that happened. `became`: what became of something that stands there.
-//!    `afterwards`: what came to a payment long after.
-//! 3. `attempts`: which recording of a payment counts. `proposals`, `settlements`, `refusals`: other
-//!    lists whose entries stand in the journal as well.
-//! 4. `stored_order`, `folds`: what an order's list adds up to, also if it is long. `standings`: which
-//!    entries of the journal count. `days`: the ranges of it that days are.
-//! 5. What is asked for, and done: `orders`, `requests`, `payments`, `manual`, `reviews`, `refunds`;
+//!    `aliases`: the other names of orders. `journal_list`: all events. `became`: the outcomes of entries
+//!    of the journal. `afterwards`: changes to a payment long after it was recorded.
+//! 3. `attempts`: the attempts to record a payment, and which one counts. `proposals`, `settlements`,
+//!    `refusals`: other lists whose entries also stand in the journal.
+//! 4. `stored_order`, `folds`: the sum of an order's list, also of a long one. `standings`: the entries
+//!    of the journal that count. `days`: the ranges of the journal that are days.
+//! 5. Questions and operations: `orders`, `requests`, `payments`, `manual`, `reviews`, `refunds`;
 //!    `cards`; `journal`, `mpay_calls`, `register`, `outbox`.
-//! 6. The walks over the journal that write entries again: `long_orders`, `erasures`, `repair`. And
-//!    `archives`: which messages may leave the store.
+//! 6. The walks over the journal that write entries again: `long_orders`, `erasures`, `repair`. Also
+//!    `archives`: the signed messages that may leave the store.
 #![cfg_attr(
     not(test),
     deny(
@@ -169,7 +168,7 @@ pub struct Ledger<P> {
     secret: SecretCell,
 }
 
-/// Declares what hands out a kind of record.
+/// Declares the methods that hand out the kinds of record.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident: $kind:ident $(with $secrets:ident)?,)*) => {
         impl<P: Platform> Ledger<P> {
@@ -190,7 +189,7 @@ kinds! {
     payments: Payments with secrets,
     /// Payments that were entered by hand.
     manual_payments: ManualPayments with secrets,
-    /// The proposals, and what became of them.
+    /// The proposals and the decisions on them.
     proposals: Proposals,
     /// The reviews of payments.
     reviews: Reviews with secrets,
@@ -206,13 +205,13 @@ kinds! {
     messages: Messages,
     /// The statements that were imported.
     settlements: Settlements,
-    /// Everything that happened, in the order of its recording.
+    /// All events, in the order of their recording.
     journal: Journal,
     /// The days that are closed.
     days: Days,
     /// The orders there are.
     register: Register with secrets,
-    /// The payments that the institution has been told of.
+    /// The deliveries to receivers of webhooks.
     outbox: Outbox,
     /// Small values under names; the last one written counts.
     notes: Notes,
@@ -233,7 +232,7 @@ impl<P: Platform> Ledger<P> {
         }
     }
 
-    /// The same books, which find the secret in `cell` or leave it there: for the next request.
+    /// The same books, which find the secret in `cell`, or leave it there for the next request.
     pub fn sharing(self, cell: &SecretCell) -> Self {
         Self {
             secret: Rc::clone(cell),
@@ -256,7 +255,7 @@ impl<P: Platform> Ledger<P> {
         self.platform().random()
     }
 
-    /// The store's secret. Whoever has looked for a payment before has it already.
+    /// The store's secret. It costs no read if a payment was looked for before.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -264,7 +263,7 @@ impl<P: Platform> Ledger<P> {
         self.secrets().get().await
     }
 
-    /// Cursors: where readers go on.
+    /// The cursors of readers.
     pub fn cursors(&self) -> Cursors<'_, P> {
         Cursors::on(self.secrets())
     }

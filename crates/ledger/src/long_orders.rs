@@ -1,8 +1,8 @@
-//! Orders too long to be read whole, for whoever walks over the journal to write their entries again.
+//! Orders too long to be read whole, for walks over the journal that write their entries again.
 //!
-//! The journal and an order's list grow together. So of a long order as much of its list is read with
-//! a block of the journal as belongs to the events of that block, and some more at both ends: a walk
-//! to the end of the journal has read all of it, and no call reads more because the order is long.
+//! The journal and an order's list grow together. So a walk reads, with a block of the journal, the part
+//! of a long order's list that belongs to the events of that block, and some more at both ends. A walk to
+//! the end of the journal has read the whole list, and no call reads more because the order is long.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,11 +20,10 @@ use crate::{
     json::{Event, PaymentJson},
 };
 
-/// Places read beyond those of a block's events, at each end, of all orders together and of one at
-/// least.
+/// Places read at each end beyond those of a block's events, shared by all orders, but at least for one.
 const MARGIN: u64 = BLOCK;
 const LEAST_MARGIN: u64 = 8;
-/// Places read of a stretch at most. What the events of a block name is seldom further apart.
+/// Most places read of a stretch. The places that the events of a block name are seldom further apart.
 const MOST: u64 = 4 * BLOCK;
 
 /// The long orders that a block of the journal is about: by their lists, the places that its events
@@ -57,7 +56,7 @@ impl<P: Platform> Parts<'_, P> {
         let is_long = |list: &OrderList| lengths.get(list).is_some_and(|length| *length > LONG);
         let long = lists.into_iter().filter(is_long);
         let mut long = LongOrders(long.map(|list| (list, BTreeSet::new())).collect());
-        // Events of before do not say where their payment stands.
+        // Events of earlier versions do not name the place of their payment.
         let mut unknown = Vec::new();
         for event in events {
             let Some(list) = order_list(&event.value) else {
@@ -138,7 +137,7 @@ fn payment(event: &Event) -> Option<&PaymentJson> {
     }
 }
 
-/// The place in its order's list of what an event tells of.
+/// The place in the order's list of the change that an event tells of.
 fn place(event: &Event) -> Option<u64> {
     match (payment(event), event.change()) {
         (Some(payment), _) => payment.version,

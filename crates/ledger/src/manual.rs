@@ -25,11 +25,11 @@ over_the_log_and_the_secret! {
 }
 
 impl<P: Platform> ManualPayments<'_, P> {
-    /// Voids a payment that was entered by hand; one that is voided stays as it is. Gives `false` if
-    /// it cannot be voided: it is not there any more, or MPay has confirmed it.
+    /// Voids a payment that was entered by hand; a voided one stays as it is. Gives `false` if it cannot
+    /// be voided: it does not exist any more, or MPay has confirmed it.
     ///
     /// # Errors
-    /// [`RegisterError`]; the same again then does it.
+    /// [`RegisterError`]; repeating the call then does it.
     pub async fn void(self, void: &VoidJson) -> Result<bool, RegisterError<()>> {
         let wrong = |_| RegisterError::Unfit(());
         let service = ServiceId::parse(&void.service_id).map_err(wrong)?;
@@ -102,8 +102,8 @@ impl<P: Platform> ManualPayments<'_, P> {
                 },
             );
             voided = void.await;
-            // All of a long order is read only where what the others come to cannot be told from
-            // their sums.
+            // The whole of a long order is read only if the sums do not tell what the other payments come
+            // to.
             if !others_are_needed.take() {
                 break;
             }
@@ -168,7 +168,7 @@ impl<P: Platform> ManualPayments<'_, P> {
                     let before = known.as_ref().map(|known| (&known.record, &known.state));
                     let here = here.as_ref().map(|(record, state)| (record, state));
                     let found = here.or(before);
-                    // Judged by what stands before its own place, so that of several calls one notes it.
+                    // Judged by the entries before its own place, so that one of several calls notes it.
                     if found.is_some_and(|(record, _)| record.is_confirmed())
                         || is_later(&stored.afterwards.confirmed)
                     {

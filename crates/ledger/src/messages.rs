@@ -1,5 +1,5 @@
-//! Signed messages: what came in and is kept as evidence, who signed it, and what was answered; and
-//! where they are once they were moved out.
+//! Signed messages: the messages that are kept as evidence, their signers and the answers to them; and
+//! their archives once they were moved out.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,12 +39,12 @@ fn fault(journal: u64) -> String {
     format!("{}/{journal}", keys::FAULT)
 }
 
-/// The keys of a message, and of its tombstone: what is there of it [`message`] says.
+/// The keys of a message and of its tombstone; [`message`] reads their values.
 pub(super) fn message_keys(name: &str) -> [Key; 2] {
     [evidence(name), erased(name)].map(Key::new)
 }
 
-/// A message that something else promises is missing.
+/// The error that a message is missing though another record names it.
 pub(super) fn lost(name: &str) -> StoreError {
     Key::new(evidence(name)).lost()
 }
@@ -83,19 +83,18 @@ pub struct Evidence<'a> {
     signer: Option<(String, &'a [u8])>,
 }
 
-/// The messages that prove what was recorded or refused.
+/// The messages that prove a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof<T> {
     /// The record that they prove.
     pub stored: T,
-    /// The proof of a payment that MPay did not confirm at once: the proposal and its approval of one that
-    /// was entered by hand, the gateway's answer of one by card.
+    /// The proof of a payment that MPay did not confirm at once: the proposal and its approval if it was
+    /// entered by hand, the gateway's answer if it was paid by card.
     pub unsigned: Option<Vec<u8>>,
-    /// The signed confirmation, as it came in. `None` where MPay has not confirmed what was entered
-    /// by hand.
+    /// The signed confirmation, as it came in. `None` if MPay has not confirmed the payment.
     pub request: Option<Vec<u8>>,
-    /// The signed answer. `None` where a call with another content finished the recording, where no
-    /// answer could be signed, and for what was entered by hand.
+    /// The signed answer. `None` if a call with another content finished the recording, if no answer
+    /// could be signed, or if the payment was entered by hand.
     pub answer: Option<Vec<u8>>,
     /// The certificate that signed the confirmation, DER.
     pub certificate: Option<Vec<u8>>,
@@ -105,8 +104,8 @@ impl<'a> Evidence<'a> {
     /// Evidence for a verdict (`accepted`, or the fault's code) on `content`, the canonical form
     /// of the signed operation.
     ///
-    /// The content may hold what a payer filled in, and its name is shown with the payment for
-    /// ever: under the store's secret it tells nobody what was erased.
+    /// The content may hold values that a payer filled in, and the message's name is shown with the
+    /// payment for ever: as a digest under the store's secret it reveals no erased data.
     pub fn new(
         secret: &Secret,
         message: &'a [u8],
@@ -122,8 +121,8 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// The same, with the certificate of whoever signed the message, DER, and its fingerprint: it is
-    /// kept too.
+    /// The evidence with the certificate of its signer, DER, and the certificate's fingerprint: the
+    /// certificate is kept too.
     pub fn signed_by(self, fingerprint: String, certificate: &'a [u8]) -> Self {
         Self {
             signer: Some((fingerprint, certificate)),
@@ -141,7 +140,7 @@ impl<'a> Evidence<'a> {
         self.names().map(Key::new).collect()
     }
 
-    /// The writes of it, but for what the store has already.
+    /// The writes of the message and the certificate, without those that the store has already.
     pub(super) fn missing(&self, stored: &Values) -> Vec<Write> {
         let signer = self.signer.as_ref().map(|(_, der)| der.to_vec());
         let values = [self.message.to_vec()].into_iter().chain(signer);
@@ -166,22 +165,22 @@ pub struct Tombstone {
     /// The time at which it was erased or moved.
     #[serde(deserialize_with = "time::deserialize")]
     pub erased_at: Timestamp,
-    /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised. It is without a
-    /// key, so that anybody who has the copy can tell; and leads nobody to what was erased, since
-    /// it is over the whole message: to try a value one would need MPay's signature over it, or
-    /// the nonce of what was entered by hand.
+    /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised. It has no key, so
+    /// that anybody with the copy can compare. It leads nobody to erased data, since it is over the whole
+    /// message: to try a value, one would need MPay's signature over it, or the nonce of a payment
+    /// entered by hand.
     pub sha256: String,
 }
 
 impl Tombstone {
-    /// Reads what is kept in the place of a message; `None` if it is a message.
+    /// Reads a value from the place of a message as a tombstone; `None` if it is a message.
     pub fn of(evidence: &[u8]) -> Option<Self> {
         serde_json::from_slice(evidence).ok()
     }
 }
 
-/// Of values that were read the message of this name, or its tombstone: where there is one, nobody
-/// reads the message, though a write that came late may have brought it back.
+/// The message of this name among values that were read, or its tombstone. If there is a tombstone nobody
+/// reads the message, though a late write may have brought it back.
 pub(super) fn message(name: &str, values: &Values) -> Option<Vec<u8>> {
     let [evidence, tombstone] = &message_keys(name);
     let message = values.get(tombstone).or(values.get(evidence));
@@ -214,7 +213,7 @@ impl Archived {
 /// A signed message and its answer, as a file outside the store has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    /// The payment's.
+    /// The payment's id.
     pub payment_id: PaymentId,
     /// The payment's place in the journal.
     pub index: u64,
@@ -230,7 +229,7 @@ pub enum Stays {
     /// No payment has this id and place.
     #[error("no payment with this PaymentID is at this place of the journal")]
     NoPayment,
-    /// MPay has signed nothing of it.
+    /// MPay has signed no message of it.
     #[error("MPay has signed nothing of it")]
     NotSigned,
     /// Somebody still needs it.
@@ -248,7 +247,8 @@ pub enum Stays {
     /// It was moved before, into a file of another name.
     #[error("it was moved into {0} before")]
     Elsewhere(String),
-    /// Its order is without personal data, and the message has some: whoever erases comes to it yet.
+    /// Its order is without personal data, but the message has some, which the erasure has still to come
+    /// to.
     #[error("the personal data in the message is being erased")]
     BeingErased,
     /// The store has lost it.
@@ -256,8 +256,9 @@ pub enum Stays {
     Lost,
 }
 
-/// The writes by which a message is moved out of the store: first that it was moved, then nothing in
-/// its place. Who has the first and not the second reads that it is gone, and moves it once more.
+/// The writes by which a message is moved out of the store: first that it was moved, then nothing in its
+/// place. A reader of the first without the second knows that the message is gone, and the move is
+/// repeated.
 #[derive(Debug, Default)]
 pub(super) struct Moving {
     pub said: Vec<Write>,
@@ -269,26 +270,26 @@ pub(super) struct Moving {
 pub(super) enum Whereabouts {
     /// In the store.
     Here,
-    /// It was moved, and there is still something of it: a move that broke off, or a late write.
+    /// It was moved, but a part of it is still there: a move broke off, or a write came late.
     Left,
     /// It was moved, erased or lost.
     Gone,
 }
 
-/// The keys that say where the messages of a payment are.
+/// The keys that tell where the messages of a payment are.
 pub(super) fn whereabouts_keys(name: &str) -> Vec<Key> {
     let [message, tombstone] = message_keys(name);
     vec![message, tombstone, Key::new(archived(name))]
 }
 
-/// Of values that were read a message that stands without a tombstone.
+/// The message of this name among values that were read, if it has no tombstone.
 pub(super) fn message_in_store<'a>(name: &str, values: &'a Values) -> Option<&'a [u8]> {
     let [message, tombstone] = &message_keys(name);
     let bytes = values.get(message).filter(|bytes| *bytes != EMPTY)?;
     (!values.has(tombstone)).then_some(bytes.as_slice())
 }
 
-/// Of values that were read where a message is.
+/// The whereabouts of a message, from values that were read.
 pub(super) fn whereabouts(name: &str, values: &Values) -> Whereabouts {
     let [message, tombstone] = &message_keys(name);
     let is_there = values.get(message).is_some_and(|bytes| bytes != EMPTY);
@@ -390,8 +391,8 @@ impl<P: Platform> Messages<'_, P> {
         mark.transpose().map_err(|error| key.corrupt(error))
     }
 
-    /// A message that stands beside its [`Tombstone`]. Nobody is shown it; who judges the books judges
-    /// it, for a tombstone alone proves nothing.
+    /// A message that stands beside its [`Tombstone`]. It is shown to nobody, but a check of the books
+    /// must judge it, for a tombstone alone proves nothing.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -401,7 +402,7 @@ impl<P: Platform> Messages<'_, P> {
         Ok(message.map(|message| message.bytes))
     }
 
-    /// A message that is there, whether it is to be or not.
+    /// A message that is in the store, also if it should not be.
     pub(super) async fn kept(self, name: &str) -> Result<Option<Message>, StoreError> {
         let keys = message_keys(name);
         let mut values = read(self.log, &keys).await?;
@@ -413,7 +414,7 @@ impl<P: Platform> Messages<'_, P> {
         }))
     }
 
-    /// The writes for the place of a message; nothing where there is none, or no more.
+    /// The tombstone to write in the place of a message; nothing if there is no message there.
     pub(super) async fn tombstone(self, name: &str) -> Result<Vec<Write>, StoreError> {
         let Some(message) = self.kept(name).await? else {
             return Ok(Vec::new());

@@ -1,8 +1,8 @@
-//! The outcomes of MPay's latest calls: the payment that was recorded last, and the confirmations that were
-//! refused, of which those that nobody has looked at need somebody, however long ago they came.
+//! The outcomes of MPay's latest calls: the payment that was recorded last, and the refused
+//! confirmations. Those that nobody has looked at need a person, however old they are.
 //!
-//! A note says how far the journal was read, and what was open there, so whoever looks reads what came
-//! since. An older note is as true as a newer one: what it has not read is read again.
+//! A note says how far the journal was read and what was open there, so each call reads only what came
+//! since. An older note is as good as a newer one: whatever it lacks is read again.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::json::{Channel, Event, PaymentJson};
 const WALK: &str = "mpay-calls";
 /// Places of the journal that one call looks at, unless it says how many.
 const PLACES: u64 = 40 * BLOCK;
-/// The open refusals that are known at the most: of more, the newest.
+/// Most open refusals that are known; if there are more, the newest.
 const OPEN: usize = 100;
 /// The latest refusals that are known.
 const LATEST: usize = 10;
@@ -29,7 +29,7 @@ over_the_log! {
     pub struct MPayCalls
 }
 
-/// Up to a place of the journal.
+/// The outcomes up to a place of the journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Walk {
     place: u64,
@@ -39,7 +39,7 @@ struct Walk {
     /// The places of the latest refusals, and those that are open; the newest last.
     latest: Vec<u64>,
     open: Vec<u64>,
-    /// True if there were more open ones.
+    /// True if there were more open ones than [`OPEN`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     has_more: bool,
 }
@@ -47,7 +47,7 @@ struct Walk {
 /// The outcomes of MPay's calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MPayCallsFound {
-    /// The payment that MPay confirmed last, and when it was recorded.
+    /// The payment that MPay confirmed last, and the time at which it was recorded.
     pub recorded: Option<(Timestamp, PaymentJson)>,
     /// The latest refusals, the newest first.
     pub latest: Vec<StoredRefusal>,
@@ -68,13 +68,13 @@ impl<P: Platform> MPayCalls<'_, P> {
         self.read_within(&Places::new(PLACES)).await
     }
 
-    /// The same, by looking at so many places of the journal.
+    /// Reads the outcomes, and looks at no more than so many places of the journal.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn read_within(self, places: &Places) -> Result<MPayCallsFound, StoreError> {
         let notes = Notes::on(self.log);
-        // One that is damaged only costs the walk: it is begun anew.
+        // A damaged note only costs a walk, which begins anew.
         let known = notes.get_many(&[WALK.to_owned()]).await?;
         let known: Walk = known.into_iter().next().flatten().unwrap_or_default();
         let mut walk = known.clone();
@@ -85,7 +85,7 @@ impl<P: Platform> MPayCalls<'_, P> {
                 .read_within(&DayRange::ALWAYS, walk.place, usize::MAX, places, is_meant)
                 .await?;
             if page.is_beyond_end {
-                // Of a store that was there before a backup was put back.
+                // A note from before a backup was restored.
                 walk = Walk::default();
                 continue;
             }
@@ -122,7 +122,7 @@ impl<P: Platform> MPayCalls<'_, P> {
         });
         let has_more = walk.has_more;
         if has_more && walk.open.is_empty() {
-            // Those that were left out are found by beginning anew.
+            // A walk that begins anew finds those that were left out.
             (walk, is_complete) = (Walk::default(), false);
         }
         if walk != known {
@@ -137,7 +137,7 @@ impl<P: Platform> MPayCalls<'_, P> {
         })
     }
 
-    /// Leaves out of those that are open what is closed by now, and what is too many. Gives the rest.
+    /// Drops the open refusals that are closed by now, and those that are too many. Gives the rest.
     async fn see_open(self, walk: &mut Walk) -> Result<Vec<StoredRefusal>, StoreError> {
         let mut open = self.refusals(&walk.open).await?;
         open.retain(|refusal| refusal.closed.is_none());

@@ -1,4 +1,4 @@
-//! Small values that nothing depends on: they save work, or say who was the first.
+//! Small values that nothing depends on: they save work, or say which call was the first.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -98,12 +98,12 @@ impl<P: Platform> Notes<'_, P> {
             .await
     }
 
-    /// A note to be written with what it is about.
+    /// The write of a note, for the batch of the change that it is about.
     pub(crate) fn written<T: Serialize>(name: &str, value: &T) -> Result<Write, StoreError> {
         wrapped(note(name), value)
     }
 
-    /// True if this call is the first ever with this name. Whoever comes later only reads.
+    /// True if this call is the first ever with this name. Later calls only read.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the name then may have been taken for nobody.
@@ -114,7 +114,7 @@ impl<P: Platform> Notes<'_, P> {
     }
 }
 
-/// A value as it is written that stands by itself, and not in a list.
+/// The write of a value that stands by itself, not in a list.
 pub(super) fn wrapped<T: Serialize>(key: String, value: &T) -> Result<Write, StoreError> {
     let json = format!(r#"{{"v":1,"value":{}}}"#, to_json(value)?);
     Ok((key, json.into_bytes()))

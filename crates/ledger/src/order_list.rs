@@ -1,5 +1,5 @@
-//! The lists of orders: an order's versions and payments, and what became of them, entry by entry. What
-//! they add up to is in `stored_order`.
+//! The lists of orders: an order's versions and payments, and the changes of its payments, entry by
+//! entry. Their sum is in `stored_order`.
 
 use std::{collections::HashMap, fmt};
 
@@ -28,7 +28,7 @@ over_the_log! {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct OrderList(String);
 
-/// As the keys of what is kept of it have it.
+/// The list in the form of keys.
 impl fmt::Display for OrderList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -36,17 +36,17 @@ impl fmt::Display for OrderList {
 }
 
 impl OrderList {
-    /// That of an order.
+    /// The list of an order.
     pub fn of(service: &ServiceId, key: &OrderKey) -> Self {
         let service = keys::encode(service.as_str());
         let key = keys::encode(&key.folded());
         Self(format!("{}/{service}/{key}", keys::ORDER))
     }
 
-    /// That of the order that a payment is for.
+    /// The list of the order that a payment is for.
     ///
     /// # Errors
-    /// What is wrong with the names.
+    /// [`TextError`] if a name is malformed.
     pub fn of_payment(payment: &PaymentJson) -> Result<Self, TextError> {
         let service = ServiceId::parse(&payment.service_id)?;
         Ok(Self::of(&service, &OrderKey::parse(&payment.order_key)?))
@@ -92,7 +92,7 @@ impl OrderList {
 pub(super) enum OrderEntry {
     /// The order, or the order amended.
     Version(Box<OrderJson>),
-    /// The order, as a request made it that may be repeated.
+    /// The order, made by a request that may be repeated.
     Created {
         /// Digest of the request's name.
         request: String,
@@ -109,11 +109,11 @@ pub(super) enum OrderEntry {
     CardStarted {
         /// Digest of the name of the request that may be repeated.
         request: String,
-        /// Digest of what it asked for.
+        /// Digest of the request's content.
         content: String,
         /// The payment that is begun.
         started: Box<CardStartedJson>,
-        /// True if what is of a person was taken out of what came of it.
+        /// True if personal data was removed from the payment's own list.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_erased: bool,
     },
@@ -144,8 +144,8 @@ pub(super) enum OrderEntry {
 }
 
 impl OrderEntry {
-    /// True if an entry that cannot be read is of a kind that this program does not know: a later
-    /// version has written it, and it stops nobody. Everything else is damage.
+    /// True if an entry that cannot be read is of an unknown kind: a later version has written it, and it
+    /// stops nobody. Any other unreadable entry is damage.
     pub fn is_unknown(raw: &RawEntry) -> bool {
         const KNOWN: [&str; 13] = [
             "version",
@@ -194,12 +194,12 @@ impl OrderEntry {
         matches!(self, Self::Version(order) | Self::Created { order, .. } if !order.aliases.is_empty())
     }
 
-    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    /// Removes the personal data; `false` if there was none.
     pub fn erase_personal_data(&mut self) -> bool {
         match self {
             Self::Version(order) | Self::Created { order, .. } => order.erase_personal_data(),
             Self::Payment(payment) | Self::Confirmed(payment) => payment.erase_personal_data(),
-            // It is in a list of its own, which is written again first.
+            // The personal data is in a list of its own, which is written again first.
             Self::CardStarted { is_erased, .. } => !std::mem::replace(is_erased, true),
             Self::Voided(_)
             | Self::CardTaking { .. }
@@ -213,7 +213,7 @@ impl OrderEntry {
     }
 }
 
-// As serde calls it.
+// By reference, as serde needs it.
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(count: &usize) -> bool {
     *count == 0
@@ -232,7 +232,7 @@ impl<P: Platform> OrderLists<'_, P> {
         Ok(())
     }
 
-    /// Waits for those who are at places from `first` up to `before`, and then passes them by.
+    /// Waits for the writers at places from `first` up to `before`, and then passes them by.
     pub async fn settle(self, list: &OrderList, first: u64, before: u64) -> Result<(), StoreError> {
         self.log.settle(&list.0, first, before).await
     }
@@ -242,7 +242,7 @@ impl<P: Platform> OrderLists<'_, P> {
         self.log.read_all(&list.0).await
     }
 
-    /// Several lists, of which those that are longer than `most` are not read.
+    /// Several lists; those longer than `most` are not read.
     pub async fn several(
         self,
         lists: &[OrderList],
@@ -283,7 +283,7 @@ impl<P: Platform> OrderLists<'_, P> {
         Ok(whole)
     }
 
-    /// The lengths of those lists that there are.
+    /// The lengths of the lists among these that exist.
     pub async fn lengths(self, lists: &[OrderList]) -> Result<HashMap<OrderList, u64>, StoreError> {
         let keys: Vec<_> = lists.iter().map(|list| list.0.clone()).collect();
         let counters = self.log.get_many(&keys).await?;

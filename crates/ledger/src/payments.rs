@@ -1,5 +1,5 @@
-//! Payments: recorded once, however often and from wherever MPay confirms them. How it is decided what
-//! counts, `attempts` says.
+//! Payments: recorded once, however often and from wherever MPay confirms them. The module `attempts`
+//! decides which recording counts.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -27,7 +27,7 @@ over_the_log_and_the_secret! {
     pub struct Payments
 }
 
-/// The number of times that an attempt is made anew because one of its places was passed by.
+/// Most attempts of one call, each made after a place of the last one was passed by.
 const TRIES: u32 = 5;
 
 /// A payment as it is recorded.
@@ -45,7 +45,8 @@ pub struct StoredPayment {
     pub accounts: Vec<Option<PaymentAccount>>,
     /// The statement that shows it: a place in the journal.
     pub settled: Option<u64>,
-    /// True if personal data was erased from its order since: of the payment too, or that is under way.
+    /// True if personal data was erased from its order since; then it is erased from the payment too, or
+    /// about to be.
     pub is_erased: bool,
     /// The place of its order's list up to which everything is in `state`.
     pub(super) until: u64,
@@ -54,8 +55,8 @@ pub struct StoredPayment {
 /// The records that a confirmation by MPay meets.
 #[derive(Debug)]
 pub struct Known {
-    /// True if it is, or would be, a payment of its own beside one that was entered by hand and
-    /// voided: [`PaymentJson::after_void`].
+    /// True if the confirmation is, or would be, a payment of its own beside one that was entered by hand
+    /// and voided: [`PaymentJson::after_void`].
     pub after_void: bool,
     marker: Option<Marker>,
 }
@@ -84,11 +85,11 @@ impl<'a, P: Platform> Payments<'a, P> {
 
     /// Records a payment: unless this gives [`Recorded::Conflict`] it is there for good, and once.
     ///
-    /// Who finds others at it waits a moment for them, finishes what they have written, and
-    /// makes an attempt of their own only where nothing came of the others'. `order` is what was read
-    /// of the order that is paid: who is told that it is paid learns that it is there, so its changes
-    /// are made sure of. `answer` is the signed message that says so to MPay; it is kept with the
-    /// payment.
+    /// If other calls are recording the payment, this waits a moment for them, finishes the entries that
+    /// they have written, and makes an attempt of its own only if theirs failed. `order` is the order
+    /// that is paid, as it was read: a payer who is told that it is paid learns that it exists, so this
+    /// makes sure of the events of its changes. `answer` is the signed message that acknowledges the
+    /// payment to MPay; it is kept with the payment.
     ///
     /// # Errors
     /// [`StoreError`]; the payment then may be recorded in part, and the next call finishes it.
@@ -173,7 +174,7 @@ impl<'a, P: Platform> Payments<'a, P> {
                 Some(Some(marker)) => {
                     return Ok(marker.compare(payment.channel(), confirmation, evidence));
                 }
-                // One of the places was passed by: others, then.
+                // One of the places was passed by, so the next attempt takes others.
                 Some(None) => {}
                 None => return Err(in_progress(id.as_str())),
             }
@@ -211,7 +212,7 @@ impl<'a, P: Platform> Payments<'a, P> {
         Ok(payment.is_some_and(|payment| payment.state.voided.is_some()))
     }
 
-    /// A payment that is recorded: of two of this id that which counts. `None` if there is none.
+    /// A recorded payment; if two have this id, the one that counts. `None` if there is none.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what the marker promises.
@@ -224,9 +225,8 @@ impl<'a, P: Platform> Payments<'a, P> {
         Ok(self.of(vec![entry]).await?.pop())
     }
 
-    /// The payments among entries of the journal, with what is to be said of them. One that its
-    /// order has lost, or whose order is damaged, is among them
-    /// ([`Review::Orphaned`](crate::domain::Review)).
+    /// The payments among entries of the journal, with their states. A payment that its order has lost,
+    /// or whose order is damaged, is among them ([`Review::Orphaned`](crate::domain::Review)).
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -322,8 +322,8 @@ impl<'a, P: Platform> Payments<'a, P> {
         Ok(with_state)
     }
 
-    /// Of these payments those that are recorded: both, where MPay has confirmed one after it was
-    /// entered by hand and voided.
+    /// The recorded payments of these ids: both of an id, if MPay has confirmed one after it was entered
+    /// by hand and voided.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what a marker promises.
@@ -362,7 +362,7 @@ impl<'a, P: Platform> Payments<'a, P> {
         }
     }
 
-    /// The messages of a payment of this id: of one of two, where there are two ([`Self::get_many`]).
+    /// The messages of one payment of this id, if there are two ([`Self::get_many`]).
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what shows the payment.
@@ -387,7 +387,7 @@ impl<'a, P: Platform> Payments<'a, P> {
         Ok(Proof {
             request: signed.and_then(|signed| message(signed, &values)),
             unsigned: (payment.channel() != Channel::MPay).then_some(by_whom),
-            // Nothing is left of one that was moved into an archive.
+            // An answer that was moved into an archive is empty.
             answer: value(Some(&answer)).filter(|answer| answer != EMPTY),
             certificate: value(certificate.as_ref()),
             stored,

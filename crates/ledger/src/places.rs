@@ -1,14 +1,14 @@
-//! How much of the journal somebody reads at most to bring on what is kept of it.
+//! A budget of places of the journal to read in one call, to bring kept values up to date.
 
 use std::cell::Cell;
 
-/// Places of the journal that may still be looked at. What is done with them is noted, so that the next
-/// call goes on.
+/// Places of the journal that may still be looked at. The progress is noted, so that the next call goes
+/// on.
 #[derive(Debug, Clone)]
 pub struct Places(Cell<u64>);
 
 impl Places {
-    /// So many.
+    /// A budget of so many places.
     pub const fn new(places: u64) -> Self {
         Self(Cell::new(places))
     }

@@ -1,5 +1,5 @@
-//! For any orders and any sequence of confirmations, repetitions, amendments and failures, what the
-//! store says equals a model that only adds up what it was told.
+//! Properties: for any orders and any sequence of confirmations, repetitions, amendments and failures,
+//! the books equal a model that only adds up what it was told.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{
     json::Event,
 };
 
-/// What is done to the store.
+/// A step of a test.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Confirmations at the same time; of their calls to the store some go wrong.
+    /// Confirmations at the same time, with some of their calls to the store failing.
     Pay(Vec<Payment>, Vec<Fault>),
     /// An order, or a new version of it.
     Put(Bill, Vec<Fault>),
@@ -94,7 +94,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What was promised, and what may be.
+/// The model: the acknowledged payments and bills, and those that may be recorded.
 #[derive(Debug, Default)]
 struct Model {
     /// The content of each payment that was acknowledged.
@@ -123,7 +123,7 @@ impl Model {
 async fn confirm(memory: &Memory, payment: Payment) -> Option<Recorded> {
     let (id, order) = (payment.id.to_string(), payment.order.to_string());
     let amount = text(payment.amount);
-    // Whoever was cut off never comes back.
+    // A call that was cut off never comes back.
     let call = record(memory, &id, &order, &amount);
     tokio::time::timeout(Duration::from_secs(300), call)
         .await
@@ -160,7 +160,7 @@ async fn put(memory: &Memory, model: &mut Model, bill: Bill, faults: Vec<Fault>)
             }
             Ok(Err(RegisterError::Refused(_))) => {
                 let last = model.bills[&bill.order].last().unwrap();
-                // What is written but not acknowledged yet counts for the order already.
+                // A payment that is written but not acknowledged yet already counts for the order.
                 let sent: u32 = {
                     let of_order = model.sent.iter().filter(|sent| sent.order == bill.order);
                     of_order.map(|sent| sent.amount).sum()
@@ -178,7 +178,7 @@ async fn put(memory: &Memory, model: &mut Model, bill: Bill, faults: Vec<Fault>)
     panic!("{bill:?} was never answered");
 }
 
-/// Confirms everything that was sent until it is acknowledged, or a conflict with what is.
+/// Confirms every sent payment until it is acknowledged, or conflicts with an acknowledged one.
 async fn finish(memory: &Memory, model: &mut Model) {
     memory.script([]);
     for payment in model.sent.clone() {

@@ -1,4 +1,4 @@
-//! Proposals: to enter a payment by hand, or to void one. What one person proposes another decides.
+//! Proposals to enter a payment by hand, or to void one. One person proposes, and another decides.
 
 use jiff::Timestamp;
 use mpay_log::{Entry, Listing};
@@ -14,11 +14,11 @@ use super::{
 use crate::json::{Event, ProposalJson, VoidProposalJson, WithdrawalJson};
 
 over_the_log! {
-    /// The proposals, and what became of them.
+    /// The proposals and the decisions on them.
     pub struct Proposals
 }
 
-/// List of what became of a proposal.
+/// Name of the list of decisions on a proposal.
 fn decisions(index: u64) -> String {
     format!("{}/{index}", keys::PROPOSAL)
 }
@@ -82,7 +82,7 @@ pub struct ProposalPage {
     pub proposals: Vec<StoredProposal>,
     /// The place to go on below, if there may be more.
     pub next: Option<u64>,
-    /// True if the place was beyond the end of the journal: it is not of this store as it is.
+    /// True if the place was beyond the end of the journal, so that it is not of this store as it is.
     pub is_beyond_end: bool,
 }
 
@@ -175,10 +175,10 @@ impl<P: Platform> Proposals<'_, P> {
         Ok(page)
     }
 
-    /// Decides on a proposal, once: gives what was decided, by this call or one before.
+    /// Decides on a proposal, once, and gives the decision, made by this call or by an earlier one.
     ///
     /// # Errors
-    /// [`StoreError`]; the same again then does it.
+    /// [`StoreError`]; repeating the call then does it.
     pub async fn decide(
         self,
         proposal: &StoredProposal,
@@ -195,7 +195,7 @@ impl<P: Platform> Proposals<'_, P> {
                         entry: place,
                     })))
                 }
-                // What it enters or voids is told of by events of its own.
+                // The payment that is entered or voided has an event of its own.
                 Decision::Approved { .. } | Decision::Void => None,
             };
             (decision.clone(), event)
@@ -225,7 +225,7 @@ impl Proposed {
     }
 }
 
-/// The decision that counts: there is one at most, since each was judged by what stands before it.
+/// The decision that counts. There is one at most, since each was judged by the entries before it.
 fn decided(decisions: Listing<Decision>) -> Option<Entry<Decision>> {
     let mut decisions = decisions.entries.into_iter();
     decisions.find(|entry| entry.value != Decision::Void)

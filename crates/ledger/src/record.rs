@@ -1,5 +1,5 @@
-//! The common parts of the kinds of record: how they are views of the log, and how they give their
-//! keys to read by and their writes to others without giving away the power to write.
+//! The common parts of the kinds of record: they are views of the log, and give others keys to read by
+//! and writes for a batch without giving away the power to write.
 
 use std::{collections::HashMap, fmt};
 
@@ -34,7 +34,7 @@ macro_rules! over_the_log {
     };
 }
 
-/// The same, of a kind that also digests names under the store's secret.
+/// Declares a kind of record that also digests names under the store's secret.
 macro_rules! over_the_log_and_the_secret {
     ($(#[$meta:meta])* $visibility:vis struct $name:ident) => {
         $(#[$meta])*
@@ -66,8 +66,8 @@ macro_rules! over_the_log_and_the_secret {
 
 pub(super) use {over_the_log, over_the_log_and_the_secret};
 
-/// A key to read by. Nobody can write with it: for that the key itself is needed, and that is made only
-/// by the module that owns its prefix.
+/// A key to read by. It does not allow writing, which needs the text of the key, made only by the module
+/// that owns its prefix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key(String);
 
@@ -76,7 +76,7 @@ impl Key {
         Self(key)
     }
 
-    /// Its value is not what this program wrote, or missing.
+    /// The error that its value is damaged or missing.
     pub fn corrupt(&self, reason: impl ToString) -> StoreError {
         StoreError::Corrupt {
             key: self.0.clone(),
@@ -84,7 +84,7 @@ impl Key {
         }
     }
 
-    /// Its value is missing, though something else promises it.
+    /// The error that its value is missing though another record names it.
     pub fn lost(&self) -> StoreError {
         self.corrupt(
             "it is missing, though it is recorded; POST /api/repair mends what can be mended",
@@ -92,14 +92,14 @@ impl Key {
     }
 }
 
-/// As reports and markers name it.
+/// The key in the form of reports and markers.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-/// A value to be written, as the owner of its prefix gives it to whoever makes the batch.
+/// A value to be written, given by the owner of its prefix to the operation that makes the batch.
 pub(super) type Write = (String, Vec<u8>);
 
 /// Values that were read.
@@ -130,7 +130,7 @@ pub(super) async fn read<P: Platform>(log: &Log<P>, keys: &[Key]) -> Result<Valu
     Ok(Values(log.get_many(&keys).await?))
 }
 
-/// A place in a list, of which is asked whether it is alive.
+/// A place in a list, to ask if it is alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     list: String,
@@ -182,11 +182,11 @@ pub(super) fn to_json<T: Serialize>(record: &T) -> Result<String, StoreError> {
     })
 }
 
-/// The value where nothing is to be read any more.
+/// The value that replaces an erased one.
 pub(super) const EMPTY: &[u8] = b"{}";
 
-/// Of a list's entries those that came too late, emptied: they count for nothing, but may hold personal
-/// data.
+/// The writes that empty the entries of a list that came too late: they count for nothing, but may hold
+/// personal data.
 pub(super) fn emptied<T>(list: &str, part: &Listing<T>) -> Vec<Write> {
     let late = part.late.iter().filter(|raw| raw.bytes != EMPTY);
     late.map(|raw| (entry_key(list, raw.index), EMPTY.to_vec()))

@@ -15,7 +15,7 @@ use crate::{
 };
 
 over_the_log_and_the_secret! {
-    /// Refunds, and what else comes to be known of a payment after it was recorded.
+    /// Refunds, and other facts about a payment that come to be known after it was recorded.
     pub struct Refunds
 }
 
@@ -24,18 +24,18 @@ over_the_log_and_the_secret! {
 pub enum Refunded {
     /// It is noted now.
     New,
-    /// So much, or less, remained already.
+    /// The same amount, or less, remained already.
     Known,
-    /// There is no such payment that counts.
+    /// No payment of this id counts.
     NoPayment,
 }
 
 impl<P: Platform> Refunds<'_, P> {
-    /// Notes that money of a payment was given back: `refund` says what remains of it, and its amount
-    /// and lines follow from what stands before. The same once more changes nothing.
+    /// Notes that money of a payment was given back. `refund` says what remains of it; the refund's
+    /// amount and lines follow from the refunds before. Noting the same again changes nothing.
     ///
     /// # Errors
-    /// [`RegisterError`]; the same again then does it.
+    /// [`RegisterError`]; repeating the call then does it.
     pub async fn refund(
         self,
         refund: &RefundJson,
@@ -89,11 +89,11 @@ impl<P: Platform> Refunds<'_, P> {
         }
     }
 
-    /// Opens a review of a payment. One that is open, or that a person has closed, stays as it is: what
-    /// was seen is seen again each time it is looked at. `false` if there is nothing to open.
+    /// Opens a review of a payment. A review that is open, or that a person has closed, stays as it is,
+    /// since each look at the gateway sees the same again. `false` if there is nothing to open.
     ///
     /// # Errors
-    /// [`RegisterError`]; the same again then does it.
+    /// [`RegisterError`]; repeating the call then does it.
     pub async fn open(
         self,
         id: &PaymentId,
@@ -111,8 +111,8 @@ impl<P: Platform> Refunds<'_, P> {
                 let mut closed = payment.closed.iter();
                 let is_known = payment.review.contains(&review)
                     || closed.any(|closed| closed.review == review);
-                // Also of a payment of which nothing remains: that the bank took it back as well, or that
-                // the money is there again, is money that somebody must look for.
+                // Also for a payment of which nothing remains: if the bank took it back as well, or the
+                // money is there again, a person must look for that money.
                 if is_known || payment.voided.is_some() {
                     return Ok(None);
                 }
@@ -169,9 +169,9 @@ struct Known {
     state: RecordedPayment,
 }
 
-/// The amount of each line of a payment that is given back while what remains of it falls from `was` to
-/// `remaining`. What remains fills the lines from the first on, as what is paid does, so a payment of
-/// which nothing remains has given back each line in full, in however many parts.
+/// The amount of each line of a payment that is given back when its remaining amount falls from `was` to
+/// `remaining`. The remaining amount fills the lines from the first on, like a payment, so if nothing
+/// remains each line was given back in full, in however many parts.
 fn given_back(
     lines: &[(Money, PaymentLineJson)],
     was: Money,
@@ -204,7 +204,7 @@ impl Known {
         (&confirmation.service_id, &confirmation.order_key)
     }
 
-    /// The payment as what stands before a change shows it. One that a long order does not show any
+    /// The payment as the entries before a change show it. A payment that a long order does not show any
     /// more is as it was found, unless something came to it since.
     fn now(
         &self,
@@ -221,7 +221,7 @@ impl Known {
         if stored.state.is_whole() {
             return Err(RegisterError::Unfit(()));
         }
-        // So much came in between that what was found may not be so any more.
+        // So many entries came in between that the finding may be outdated.
         let mut changed = stored.afterwards.changed.iter();
         if stored.folded > self.until || changed.any(|(of, place)| of == id && *place > self.until)
         {

@@ -26,17 +26,17 @@ fn refused(evidence: &str) -> String {
     format!("{}/{evidence}", keys::REFUSED)
 }
 
-/// List of what became of a refused confirmation.
+/// Name of the list of outcomes of a refused confirmation.
 fn became(evidence: &str) -> String {
     format!("{}/{evidence}", keys::REFUSAL)
 }
 
-/// A place among what became of a refused confirmation.
+/// A place in the list of outcomes of a refused confirmation.
 pub(super) fn place(evidence: &str, index: u64) -> Place {
     Place::new(became(evidence), index)
 }
 
-/// An entry of the list of what became of a refused confirmation.
+/// An entry of the list of outcomes of a refused confirmation.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RefusalEntry {
@@ -60,7 +60,7 @@ pub enum CloseError {
     /// The payment has no such review.
     #[error("this review is not open")]
     NotOpen {
-        /// Those that are.
+        /// The open reviews.
         open: Vec<Review>,
     },
     /// Somebody else is at the same order or refusal.
@@ -82,7 +82,7 @@ pub struct StoredRefusal {
     pub refusal: RefusalJson,
     /// The closing of its review; `None` while it is open.
     pub closed: Option<ClosedRefusal>,
-    /// True if it is said that its message is without personal data.
+    /// True if its message is declared to be without personal data.
     pub is_erased: bool,
 }
 
@@ -91,7 +91,7 @@ pub struct StoredRefusal {
 pub struct ClosedRefusal {
     /// The time at which it was closed.
     pub closed_at: Timestamp,
-    /// By whom or what.
+    /// The closer.
     pub by: ClosedBy,
 }
 
@@ -134,7 +134,7 @@ impl<P: Platform> Refusals<'_, P> {
         let stored = read(self.log, &wanted).await?;
         if let Some(place) = stored.get(&refused_at) {
             let place = read_place(&refused_at, place)?;
-            // Whoever kept it may have died before the place in the journal counted.
+            // The call that kept it may have died before the place in the journal counted.
             if are_alive(self.log, &[journal_list::place(place)]).await? {
                 return Ok(false);
             }
@@ -182,7 +182,7 @@ impl<P: Platform> Refusals<'_, P> {
     /// [`CloseError`].
     pub async fn close(self, index: u64, note: &Text<500>, by: &str) -> Result<(), CloseError> {
         let refusal = self.get(index).await?.ok_or(CloseError::NoRefusal)?;
-        // What follows from a payment has no event but the payment's.
+        // A closing that follows from a payment has no event but the payment's.
         let closed = refusal.closed.map(|closed| closed.by);
         if matches!(closed, Some(ClosedBy::Payment { .. })) {
             return Ok(());
@@ -211,7 +211,7 @@ impl<P: Platform> Refusals<'_, P> {
         Ok(())
     }
 
-    /// Says, once, that a refused confirmation is without personal data. `erase` gives the record, of
+    /// Declares, once, that a refused confirmation is without personal data. `erase` gives the record for
     /// the entry's place.
     pub(super) async fn say_erased(
         self,
@@ -288,7 +288,7 @@ impl<P: Platform> Refusals<'_, P> {
     }
 
     /// Closes the refusals that nobody has closed and whose payments were recorded after them. That
-    /// follows from the markers, so nothing has to be written for it, and nothing can be forgotten.
+    /// follows from the markers, so nothing needs to be written for it, and nothing can be forgotten.
     async fn close_recorded(self, refusals: &mut [StoredRefusal]) -> Result<(), StoreError> {
         let names: Vec<_> = refusals
             .iter()

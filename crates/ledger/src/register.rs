@@ -1,4 +1,4 @@
-//! The register of orders: those there are, the newest first.
+//! The register of all orders, the newest first.
 
 use jiff::Timestamp;
 use mpay_log::{Entry, Listing};
@@ -17,7 +17,7 @@ use crate::{
 };
 
 over_the_log_and_the_secret! {
-    /// The orders there are.
+    /// All orders.
     pub struct Register
 }
 
@@ -52,9 +52,9 @@ pub struct RegisterPage {
 }
 
 impl<P: Platform> Register<'_, P> {
-    /// Up to `limit` orders that were registered in `span` and are wanted, the newest first, below
-    /// the place `before` of the journal. Only a fixed number of entries and orders is looked at:
-    /// `registered` chooses by the event of registration, `wanted` by the order as it is.
+    /// Up to `limit` orders that were registered in `span` and are wanted, the newest first, below the
+    /// place `before` of the journal. `registered` chooses by the event of registration, `wanted` by the
+    /// order as it is. Only a fixed number of entries and orders is looked at.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -109,13 +109,13 @@ impl<P: Platform> Register<'_, P> {
                     page.next = Some(*index);
                     let order = match order {
                         Ok(order) => order,
-                        // It concerns this order alone; whoever asks for it is told.
+                        // The damage concerns this order alone, and a request for it is told.
                         Err(_) => {
                             page.damaged += 1;
                             None
                         }
                     };
-                    // A registration whose place was passed by counts for nothing; another does.
+                    // A registration whose place was passed by does not count; another one does.
                     let counts = |order: &StoredOrder| order.first == *version;
                     if let Some(order) = order.filter(counts).filter(&wanted) {
                         page.orders.push(RegisteredOrder {
@@ -142,9 +142,8 @@ impl<P: Platform> Register<'_, P> {
         Ok(page)
     }
 
-    /// The same, of the orders of a service that have an alias, the one that got it last first:
-    /// `before` and `next` are places in the list of the name, and a fixed number of them is looked
-    /// at.
+    /// Reads the orders of a service that have an alias, the one that got it last first. `before` and
+    /// `next` are places in the list of the name, and a fixed number of them is looked at.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

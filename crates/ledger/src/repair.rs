@@ -1,11 +1,10 @@
-//! Mending what the store has lost, or brought to an end by halves.
+//! Mending of records that the store has lost, or that were left unfinished.
 //!
-//! A walk over the journal, block by block: of the orders and payments that a block is about, all
-//! records are compared. A payment's entry that is missing or damaged, in its order's list or in the
-//! journal, is written again *at its own place*, by what the other records say: so nothing is entered
-//! twice, and a day that is closed holds what it held. An event whose change was made, but which came
-//! to its place too late, is entered behind. What was erased, and came back with a write that was
-//! late, is erased again.
+//! A walk over the journal, block by block, compares all records of the orders and payments that a block
+//! is about. If a payment's entry is missing or damaged, in its order's list or in the journal, it is
+//! written again *at its own place*, from the other records: so nothing is entered twice, and a closed
+//! day keeps its content. An event whose change was made, but which came too late to its place, is
+//! entered behind. Erased data that a late write brought back is erased again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,12 +31,12 @@ use crate::{
 };
 
 over_the_log_and_the_secret! {
-    /// The mending of what the store has lost.
+    /// The mending of lost records.
     pub struct Repairs
 }
 
-/// The note that says when an entry of the journal was written again that was lost or damaged: a text of
-/// its own each time. What was added up before may lack it.
+/// The note of the last time that a lost or damaged entry of the journal was written again, with a new
+/// text each time. Sums computed before may lack the entry.
 pub const JOURNAL_MENDED: &str = "journal-mended";
 
 /// The findings of a call.
@@ -50,10 +49,10 @@ pub struct Repair {
     pub repaired: Vec<String>,
     /// Aliases of orders that the index had lost, and has again.
     pub aliases: usize,
-    /// Payments whose content is nowhere any more: their evidence is what is left.
+    /// Payments whose content is lost; only their evidence is left.
     pub lost: Vec<String>,
-    /// Keys of records that are damaged and cannot be made again from others. Each concerns what
-    /// its key names, and nothing else.
+    /// Keys of damaged records that cannot be made again from others. Each concerns only what its key
+    /// names.
     pub damaged: Vec<String>,
     /// Keys of records that a later version of this program has written.
     pub unknown: Vec<String>,
@@ -67,7 +66,7 @@ pub struct Repair {
 }
 
 impl Repair {
-    /// Notes what cannot be read, and the keys of what is damaged.
+    /// Notes the entries that cannot be read, and the keys of the damaged ones.
     fn note<T>(&mut self, listing: &Listing<T>, key: impl Fn(u64) -> Key, damaged: &mut Vec<Key>) {
         for raw in &listing.unreadable {
             let key = key(raw.index);
@@ -84,10 +83,10 @@ impl<'a, P: Platform> Repairs<'a, P> {
         JournalList::on(self.log)
     }
 
-    /// Looks at what a block of the journal after the place `after` is about, and mends it.
+    /// Compares and mends the records that a block of the journal after the place `after` is about.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; what was repaired until then is.
+    /// [`StoreError`] if the store fails; records repaired until then stay repaired.
     pub async fn block(self, after: &Cursor) -> Result<Repair, StoreError> {
         let after = after.place;
         let part = self.journal().next(after.saturating_add(1), BLOCK).await?;
@@ -162,7 +161,7 @@ impl<'a, P: Platform> Repairs<'a, P> {
                 repair.aliases += Aliases::on(self.log, self.secrets).mend(order).await?;
             }
         }
-        // What was mended is damaged no more.
+        // Mended records are not damaged any more.
         let values = read(self.log, &damaged).await?;
         damaged.retain(|key| {
             let value = values
@@ -174,7 +173,7 @@ impl<'a, P: Platform> Repairs<'a, P> {
         Ok(repair)
     }
 
-    /// Writes the entries of a payment again that are not there, or not whole.
+    /// Writes again the entries of a payment that are missing or damaged.
     async fn mend(
         self,
         name: &PaymentName,
@@ -258,7 +257,7 @@ mod tests {
         tests::ledger,
     };
 
-    /// Numbers of chance, by a seed.
+    /// Random numbers from a seed.
     struct Chance(RefCell<u64>);
 
     impl Chance {
@@ -354,7 +353,7 @@ mod tests {
                     else {
                         continue;
                     };
-                    // One record at a time: the others are what it is made of again.
+                    // One record at a time, since it is made again from the others.
                     if damaged.borrow().contains_key(id) {
                         continue;
                     }

@@ -16,7 +16,8 @@ use crate::{
     json::Event,
 };
 
-/// The number of keys that are tried until one is free. One of a hundred billion is taken seldom.
+/// The number of keys that are tried until one is free. There are a hundred billion, so a key is seldom
+/// taken.
 const TRIES: u32 = 5;
 
 over_the_log_and_the_secret! {
@@ -33,7 +34,7 @@ fn claims(name: &str) -> String {
 /// which the lowest counts.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claim {
-    /// Digest under the store's secret of what was asked for, which names people.
+    /// Digest, under the store's secret, of the request's content, which names people.
     content: String,
     order_key: String,
 }
@@ -64,8 +65,8 @@ impl<E> From<StoreError> for CreateError<E> {
 impl<P: Platform> Requests<'_, P> {
     /// Registers an order under a key that is generated, once for each `request`; gives its key.
     ///
-    /// First the request claims a key, then the order is registered under it: whoever comes again
-    /// after a failure finds the claim, and goes on from there. `order` gives the order of a key, and
+    /// The request first claims a key, and then the order is registered under it: a call that repeats it
+    /// after a failure finds the claim and goes on from there. `order` gives the order for a key, and
     /// `by` is the name of the principal who asks.
     ///
     /// # Errors
@@ -91,10 +92,11 @@ impl<P: Platform> Requests<'_, P> {
         let registered = Orders::on(self.log, self.secrets)
             .append(service, &key, Precondition::None, |stored, place| {
                 if stored.state.order().is_some() {
-                    // Registered before, whatever has become of it or of the configuration since.
+                    // It was registered before, whatever happened to it or to the configuration since.
                     return match stored.request.as_ref() == Some(&request) {
                         true => Ok(None),
-                        // Between claim and registration somebody has chosen the same key.
+                        // Another call has registered an order under the same key between claim and
+                        // registration.
                         false => Err(RegisterError::PreconditionFailed),
                     };
                 }
@@ -130,7 +132,7 @@ impl<P: Platform> Requests<'_, P> {
         for _ in 0..TRIES {
             let seen = self.log.read_settled::<Claim>(&list).await?;
             if let Some(raw) = seen.unreadable.first() {
-                // It may be the one that counts, and another would make another order.
+                // It may be the claim that counts, and a new claim would make another order.
                 let reason = "a claim of this Idempotency-Key is damaged; look for its order before you \
                     send it under another key";
                 let error = Key::new(entry_key(&list, raw.index)).corrupt(reason);
@@ -142,7 +144,7 @@ impl<P: Platform> Requests<'_, P> {
                 return Ok(first.value);
             }
             let key = self.free_key(service).await?;
-            // What is no order claims nothing, so that it can be mended and sent again.
+            // An invalid order claims nothing, so that it can be corrected and sent again.
             order(&key).map_err(RegisterError::Unfit)?;
             let claim = Claim {
                 content: content.to_owned(),

@@ -15,7 +15,7 @@ over_the_log_and_the_secret! {
 }
 
 impl<P: Platform> Reviews<'_, P> {
-    /// Closes a review of a payment; one that is closed stays as it is.
+    /// Closes a review of a payment; a closed one stays as it is.
     ///
     /// # Errors
     /// [`CloseError`].
@@ -48,14 +48,14 @@ impl<P: Platform> Reviews<'_, P> {
                 &confirmation.order_key,
                 Precondition::None,
                 |stored, place| {
-                    // One that a long order does not show any more is as it was found, unless it
-                    // was closed since.
+                    // A payment that a long order does not show any more is as it was found, unless its
+                    // review was closed since.
                     let payment = match stored.state.payment(id) {
                         Some(payment) => payment,
                         None if stored.state.is_whole() => {
                             return Err(RegisterError::Unfit(Vec::new()));
                         }
-                        // So much came in between that what was found may not be so any more.
+                        // So many entries came in between that the finding may be outdated.
                         None if stored.folded > payment.until => return Err(RegisterError::Busy),
                         None if stored.afterwards.closed.contains(&(id.clone(), review)) => {
                             return Ok(None);
@@ -65,7 +65,7 @@ impl<P: Platform> Reviews<'_, P> {
                         }
                         None => &payment.state,
                     };
-                    // One that was closed may have been opened again by an amendment.
+                    // An amendment may have opened a closed review again.
                     if !payment.review.contains(&review) {
                         let mut closed = payment.closed.iter();
                         return match closed.any(|closed| closed.review == review) {

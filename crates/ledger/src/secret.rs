@@ -1,11 +1,11 @@
-//! The store's secret: a key of chance under which names are digests that nobody can guess.
+//! The store's secret: a random key under which names are digested, so that nobody can guess them.
 //!
-//! What is kept under the digest of something of a person would tell it to whoever tries all
-//! telephone numbers, also after it was erased. A digest under a key that only the store has tells
-//! the same thing from another as well, and nothing else.
+//! A plain digest of personal data would reveal it to anybody who tries all telephone numbers, also after
+//! its erasure. A digest under a key that only the store has also tells equal values from different ones,
+//! and reveals nothing else.
 //!
-//! The key is made once for each store, and read along with the first payment that an instance looks
-//! for. It stands in a list, whose lowest entry counts: two that make one at the same time agree.
+//! The key is made once for each store, and read along with the first payment that an instance looks for.
+//! It stands in a list whose lowest entry counts, so two calls that make one at the same time agree.
 
 use std::{cell::OnceCell, fmt, rc::Rc};
 
@@ -24,7 +24,7 @@ use crate::digest::hex;
 /// The cell where an instance keeps the secret once it has read it.
 pub type SecretCell = Rc<OnceCell<Secret>>;
 
-/// A key that is in the store and nowhere else, ready to digest with.
+/// A key that only the store has, ready to digest with.
 #[derive(Clone)]
 pub struct Secret(Hmac<Sha256>);
 
@@ -48,8 +48,8 @@ impl Secret {
         (key.len() >= 32).then_some(Self(mac))
     }
 
-    /// HMAC-SHA256 over the parts, in hexadecimal. What is digested for one `purpose` is never
-    /// equal to what is for another, nor by where its parts end.
+    /// HMAC-SHA256 over the parts, in hexadecimal. Digests for different values of `purpose`, or for
+    /// parts that end elsewhere, are never equal.
     pub fn digest(&self, purpose: &str, parts: &[&[u8]]) -> String {
         let mut mac = self.0.clone();
         for part in [purpose.as_bytes()].iter().chain(parts) {
@@ -60,7 +60,7 @@ impl Secret {
     }
 }
 
-/// The store's secret, in the log and in what an instance keeps.
+/// The store's secret, in the log and in the memory of an instance.
 #[derive(Debug)]
 pub(crate) struct Secrets<'a, P> {
     log: &'a Log<P>,
@@ -76,12 +76,12 @@ impl<P> Clone for Secrets<'_, P> {
 impl<P> Copy for Secrets<'_, P> {}
 
 impl<'a, P: Platform> Secrets<'a, P> {
-    /// That of a log, kept in `cell` once it is read.
+    /// The secret of a log, kept in `cell` once it is read.
     pub(crate) fn on(log: &'a Log<P>, cell: &'a SecretCell) -> Self {
         Self { log, cell }
     }
 
-    /// The store's secret. Whoever has looked for a payment before has it already.
+    /// The store's secret. It costs no read if a payment was looked for before.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -104,8 +104,8 @@ impl<'a, P: Platform> Secrets<'a, P> {
         Err(StoreError::Contested(SECRET.to_owned()))
     }
 
-    /// True if there is one. A store without it has no name under it either, and whoever only asks for
-    /// one writes nothing.
+    /// True if there is one. A store without a secret has no name under it either, so a call that only
+    /// looks for a name writes nothing.
     pub(crate) async fn is_made(self) -> Result<bool, StoreError> {
         let keys = self.keys();
         if keys.is_empty() {
@@ -113,7 +113,7 @@ impl<'a, P: Platform> Secrets<'a, P> {
         }
         let values = read(self.log, &keys).await?;
         self.find(&values)?;
-        // Where its place is contested, whoever needs it finds out which counts.
+        // If its place is contested, a call that needs the secret finds out which one counts.
         Ok(!values.is_empty())
     }
 

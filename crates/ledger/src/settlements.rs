@@ -1,11 +1,10 @@
-//! Payments that a bank's or the treasury's statement shows: each row of all statements at most one
-//! payment, and each payment as a whole by one row, or in parts by several.
+//! Payments that a bank's or the treasury's statement shows. Each row of all statements shows one payment
+//! at most, and each payment is shown as a whole by one row, or in parts by several.
 //!
-//! Statements are imported one after the other: an import takes a place in the list
-//! `settlements`, and is judged by what stands before it. Its entry there counts if its event's
-//! place in the journal does. The marks, by which a payment finds its statement and a row its payment,
-//! are an index of the entries that count: whoever comes next writes those that an interrupted import
-//! has not written.
+//! Statements are imported one after the other: an import takes a place in the list `settlements`, and is
+//! judged by the entries before it. Its entry there counts if its event's place in the journal does. The
+//! marks, by which a payment finds its statement and a row its payment, are an index of the entries that
+//! count: the next call writes the marks that an interrupted import has not written.
 
 use std::collections::HashMap;
 
@@ -48,10 +47,11 @@ pub(super) fn place(index: u64) -> Place {
 
 /// Payments marked at once.
 const AT_ONCE: usize = 200;
-/// Up to which entry of the list everything is marked: what is older does no harm.
+/// Name of the note of the entry of the list up to which everything is marked; an older note does no
+/// harm.
 const MARKED: &str = "settlements-marked";
 
-/// That a statement shows a payment.
+/// The mark that a statement shows a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettlementMark {
     /// The event, by its place in the journal.
@@ -67,13 +67,15 @@ pub struct Shown {
     pub payment_id: String,
     /// The row's name, under which it is known in other statements too.
     pub row: String,
-    /// Which part of the payment it is, from 1; `None` where with it the payment is settled.
+    /// The number of the part of the payment, from 1; `None` if the row settles the payment.
     pub part: Option<u32>,
     /// The part's amount.
     pub amount: Option<String>,
-    /// Where it is money that was given back: which refund, by what remained after it.
+    /// If the row shows money that was given back: the refund, named by the amount that remained after
+    /// it.
     pub refund: Option<String>,
-    /// True if its amount alone says so.
+    /// True if the row does not name the refund's own number, so that only the amount identifies the
+    /// refund.
     pub by_amount: bool,
 }
 
@@ -84,18 +86,19 @@ pub struct SettlementPart {
     pub settlement: u64,
     /// The name of the row.
     pub row: String,
-    /// How much it is; below zero for money that was given back.
+    /// The amount; below zero for money that was given back.
     pub amount: String,
-    /// Which refund of the payment it is, by what remained after it. Absent in what earlier versions
-    /// wrote, and of what is no refund.
+    /// The refund of the payment, named by the amount that remained after it. Absent in records of
+    /// earlier versions, and if it is no refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<String>,
-    /// True if its amount alone says so: a row that names the refund's own number takes its place.
+    /// True if only the amount identifies the refund: a row that names the refund's own number takes its
+    /// place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_amount: bool,
 }
 
-/// In how many parts a payment is settled at most, but for the last.
+/// Most parts in which a payment is settled, not counting the last.
 pub const MOST_PARTS: u32 = 30;
 
 /// An entry of the list.
@@ -117,12 +120,12 @@ enum SettlementEntry {
 }
 
 impl<P: Platform> Settlements<'_, P> {
-    /// Imports a statement, with this SHA-256. `judge` reads what is known of its rows, and gives
-    /// those that show a payment for the first time: it is asked again if another statement came in
-    /// between. Gives also the place of the event, if there is anything new.
+    /// Imports a statement with this SHA-256. `judge` reads what is known of its rows, and gives those
+    /// that show a payment for the first time; it is asked again if another statement came in between.
+    /// Also gives the place of the event, if anything is new.
     ///
     /// # Errors
-    /// Those of `judge`; or [`StoreError`]: the same again then does it.
+    /// The errors of `judge`, or [`StoreError`]; repeating the call then does it.
     pub async fn import<T, E: From<StoreError>>(
         self,
         sha256: &str,
@@ -187,7 +190,7 @@ impl<P: Platform> Settlements<'_, P> {
                 .log
                 .fill(&[(&slot, &texts.0), (&journal, &texts.1)], Vec::new())
                 .await?;
-            // Where one of the places was passed by, neither counts: others, then.
+            // If one of the places was passed by, neither counts, and the next try takes others.
             if filled.all() {
                 self.mark_shown(entry).await?;
                 Notes::on(self.log).set(MARKED, &slot.index()).await?;
@@ -197,8 +200,8 @@ impl<P: Platform> Settlements<'_, P> {
         Err(StoreError::Contested(keys::SETTLEMENTS.to_owned()).into())
     }
 
-    /// Writes the marks that are not certain to be there. Gives up to which entry of the list there
-    /// are all, and how long it is.
+    /// Writes the marks that are not certain to be there. Gives the entry of the list up to which all
+    /// marks are there, and the list's length.
     async fn mark(self) -> Result<(u64, u64), StoreError> {
         let mut marked = Notes::on(self.log).get(MARKED).await?.unwrap_or_default();
         loop {
@@ -225,7 +228,8 @@ impl<P: Platform> Settlements<'_, P> {
         }
     }
 
-    /// Writes the marks of an entry that counts: the same, whoever does it and however often.
+    /// Writes the marks of an entry that counts. They are the same whichever call writes them, and
+    /// however often.
     async fn mark_shown(self, entry: SettlementEntry) -> Result<(), StoreError> {
         let SettlementEntry::Imported {
             journal,
@@ -324,7 +328,7 @@ impl<P: Platform> Settlements<'_, P> {
     ) -> Result<HashMap<String, Vec<SettlementPart>>, StoreError> {
         let mut parts: HashMap<String, Vec<SettlementPart>> = HashMap::new();
         let mut left: Vec<_> = ids.iter().flat_map(|id| PaymentId::parse(id)).collect();
-        // Few payments have any, so that all but the first round is short.
+        // Few payments have parts, so all rounds but the first are short.
         for number in 1..=MOST_PARTS {
             let mut more = Vec::new();
             for ids in left.chunks(AT_ONCE) {

@@ -1,4 +1,4 @@
-//! The standing of entries of the journal, whether they count: what the records that they are about say.
+//! The standing of entries of the journal: if an entry counts, as the records that it is about tell it.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 over_the_log! {
-    /// The standing of entries of the journal: whether they count.
+    /// The standing of entries of the journal.
     pub(super) struct Standings
 }
 
@@ -28,7 +28,7 @@ over_the_log! {
 pub(super) enum Standing {
     /// It counts.
     Valid,
-    /// It counts for nothing: what it tells of was not done, or was entered elsewhere.
+    /// It does not count: its change was not made, or was entered elsewhere.
     Abandoned,
     /// It is being recorded.
     Pending,
@@ -106,7 +106,7 @@ impl<'a, P: Platform> Standings<'a, P> {
             return Ok(Standing::Abandoned);
         };
         if !decisions.contains_key(&name) {
-            // Whoever records it is left as much time as a writer is.
+            // Its recording gets as much time as a writer does.
             let age = std::time::Duration::try_from(self.log.now().duration_since(entry.at));
             if age.is_ok_and(|age| age < PATIENCE) {
                 return Ok(Standing::Pending);
@@ -121,14 +121,14 @@ impl<'a, P: Platform> Standings<'a, P> {
         })
     }
 
-    /// Enters events again that came too late to their places, while the changes that they tell of
-    /// were made: whoever made them died before he could.
+    /// Enters again the events that came too late to their places although their changes were made: their
+    /// writers died before they could do so.
     pub async fn enter_late(self, late: &[RawEntry]) -> Result<(), StoreError> {
         for raw in late {
             let Ok(entry) = read_entry::<Event>(raw.index, &raw.bytes) else {
                 continue;
             };
-            // A statement counts only with its event: that one was imported again, if at all.
+            // A statement counts only with its event, so this one was imported again, if at all.
             if matches!(entry.value, Event::SettlementImported(_)) {
                 continue;
             }
@@ -138,7 +138,7 @@ impl<'a, P: Platform> Standings<'a, P> {
             if !are_alive(self.log, &[place]).await? {
                 continue;
             }
-            // What was too late at a place that was claimed is entered by its first place, if at all.
+            // An event that came too late to a claimed place is entered by its first place, if at all.
             if self.journal().is_claimed(raw.index).await? {
                 continue;
             }

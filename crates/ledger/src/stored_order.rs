@@ -1,8 +1,8 @@
-//! The sum of an order's list: the fold of its entries, and what is kept of a long one.
+//! The sum of an order's list: the fold of its entries, and the kept sums of a long list.
 //!
-//! What is kept can always be computed again, and is the same whoever computes it: it is kept only of
-//! a part in which everything is settled. It holds no personal data; the latest version of the order
-//! is read where it stands, and what was erased stays so.
+//! A kept sum can always be computed again, and every call computes the same: it is kept only of a part
+//! in which all places are settled. It holds no personal data; the latest version of the order is read
+//! from its entry, and erased data stays erased.
 
 use std::borrow::Cow;
 
@@ -43,7 +43,8 @@ pub struct StoredOrder {
     pub unreadable: usize,
     /// Digest of the name of the request that made it.
     pub(super) request: Option<String>,
-    /// The place up to which payments are not here, and what came after it to such payments.
+    /// The place up to which payments are folded and not listed here, and the later changes of such
+    /// payments.
     pub(super) folded: u64,
     pub(super) afterwards: Afterwards,
     /// The places of its first and of its latest version.
@@ -66,7 +67,7 @@ pub struct Begun {
     pub at: Timestamp,
     /// Digest of the name of the request that began it.
     pub request: String,
-    /// Digest of what that asked for.
+    /// Digest of the request's content.
     pub content: String,
     /// The payment that was begun.
     pub started: CardStartedJson,
@@ -86,20 +87,20 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// For how long after it somebody may still be paying: longer than any hold lasts.
+    /// The time after the beginning for which somebody may still be paying: longer than any hold lasts.
     const LATELY: SignedDuration = SignedDuration::from_hours(10 * 24);
 }
 
-/// Notes of what came to payments that are not here, by their ids.
+/// Notes of changes to payments that are not listed here, by their ids.
 #[derive(Debug, Default)]
 pub(super) struct Afterwards {
     /// Reviews that were closed.
     pub closed: Vec<(PaymentId, Review)>,
-    /// Those that MPay has confirmed after they were entered by hand.
+    /// The payments that MPay has confirmed after they were entered by hand.
     pub confirmed: Vec<PaymentId>,
-    /// Those that were voided.
+    /// The payments that were voided.
     pub voided: Vec<PaymentId>,
-    /// Those to which a refund or another review came, and the place of that.
+    /// The payments to which a refund or another review came, and its place.
     pub changed: Vec<(PaymentId, u64)>,
 }
 
@@ -111,7 +112,7 @@ impl StoredOrder {
         stored
     }
 
-    /// A payment of this name, if it is among those that are here.
+    /// The payment of this name, if it is listed here.
     pub(super) fn payment(&self, name: &PaymentName) -> Option<(PaymentJson, RecordedPayment)> {
         let mut payments = self.payments.iter().zip(self.state.payments());
         let (record, state) = payments.find(|(record, state)| {
@@ -120,8 +121,8 @@ impl StoredOrder {
         Some((record.clone(), state.clone()))
     }
 
-    /// True if personal data is erased from what stands at a place of its list; so it is taken to be where
-    /// the place is not known.
+    /// True if personal data is erased from the entry at a place of its list, or if the place is unknown
+    /// and any was erased.
     pub(super) fn is_erased_at(&self, place: Option<u64>) -> bool {
         self.erased_before > 0 && place.is_none_or(|place| place < self.erased_before)
     }
@@ -134,8 +135,8 @@ impl StoredOrder {
         self.latest = place;
     }
 
-    /// Notes since when a payment by card that was begun is about to be taken, and after how many charges;
-    /// or that it is not.
+    /// Notes that a payment by card is about to be taken, with the time of the decision and the charges
+    /// before it; or that it is not.
     fn is_taking(&mut self, payment_id: &str, decided: Option<(Timestamp, usize)>) {
         let mut begun = self.begun.iter_mut();
         let begun = begun.find(|begun| begun.started.payment_id == payment_id);
@@ -159,8 +160,8 @@ impl StoredOrder {
         order.is_some_and(|order| order.has_alias(name))
     }
 
-    /// The order that is sent, as it is compared with what is there: personal data that was erased is no
-    /// difference, so that whoever sends all orders again brings none of it back.
+    /// The order that is sent, in the form that is compared with the stored one. Erased personal data
+    /// makes no difference, so a system that sends all orders again brings none of it back.
     pub(super) fn comparable<'a>(&self, sent: &'a Order) -> Cow<'a, Order> {
         if !self.is_erased {
             return Cow::Borrowed(sent);
@@ -174,9 +175,9 @@ impl StoredOrder {
 /// The depth to which a long order is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// Its latest payments; of those before only what they add up to.
+    /// Its latest payments, and only the sums of those before.
     Latest,
-    /// All of its payments. It is seldom worth its price.
+    /// All of its payments, which is seldom worth the cost.
     Whole,
 }
 
@@ -202,8 +203,8 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Raised with whatever it holds: what a version before has kept would be read with a default, and the
-    /// entries say it.
+    /// Raised with every change of the kept content: a sum kept by an earlier version would be read with
+    /// defaults, while the entries have the values.
     const VERSION: u32 = 2;
 
     /// The sum of an order at a place.
@@ -234,7 +235,7 @@ impl Kept {
         self.erased_before
     }
 
-    /// True if it can be used: what another version has kept is folded again.
+    /// True if it can be used. A sum kept by another version is folded again.
     pub fn is_usable(&self) -> bool {
         self.v == Self::VERSION && self.summary.to_summary().is_ok()
     }
@@ -261,9 +262,8 @@ impl Kept {
     }
 }
 
-/// Folds a list, or the part of it that follows `base`, of which the places are known before which
-/// personal data is erased. A payment counts only at the place that its marker names. Gives also what
-/// is to be kept.
+/// Folds a list, or the part of it after `base`; the places are known before which personal data is
+/// erased. A payment counts only at the place that its marker names. Also gives the sums to keep.
 pub(super) fn fold(
     list: &OrderList,
     depth: Depth,
@@ -287,7 +287,7 @@ pub(super) fn fold(
     stored.unreadable = unreadable;
     stored.length = listing.length;
     stored.settled = listing.settled();
-    // Of a long order the payments of the last segments are enough.
+    // For a long order, the payments of the last segments are enough.
     let cut = match depth == Depth::Latest && last > LONG {
         true => (last - SEGMENT) / SEGMENT * SEGMENT,
         false => 0,
@@ -303,7 +303,7 @@ pub(super) fn fold(
             }
             let place = entry.index;
             let counts = add(&mut stored, list, entry, markers);
-            // A change that waits for what is not written yet must not pass for one that saw it.
+            // A change that waits for an unwritten entry must not be taken for one that saw it.
             if counts.map_err(|reason| corrupt(place, reason))? && place <= stored.settled {
                 stored.version = place;
             }
@@ -320,7 +320,7 @@ pub(super) fn fold(
     Ok((stored, keep))
 }
 
-/// Adds an entry to what stands before it; `false` if it counts for nothing.
+/// Adds an entry to the sum of those before it; `false` if it does not count.
 fn add(
     stored: &mut StoredOrder,
     list: &OrderList,
@@ -396,7 +396,7 @@ fn add(
                 taking_after: 0,
             });
         }
-        // What a payment by card is about to do changes nothing of the order that its readers see.
+        // Decisions on a payment by card change nothing that readers of the order see.
         OrderEntry::CardTaking {
             payment_id,
             charges,
@@ -463,7 +463,7 @@ pub(super) struct OldPayment {
 }
 
 impl OldPayment {
-    /// Adds what stands at a place and is noted to have come to it; `false` if it did not.
+    /// Adds the entry at a place that a note names as a change of this payment; `false` if it is none.
     pub fn add(&mut self, entry: Entry<OrderEntry>) -> bool {
         let id = &self.state.confirmation.payment_id;
         match entry.value {

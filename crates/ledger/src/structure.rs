@@ -1,4 +1,5 @@
-//! Rules that the compiler does not hold the modules to: who makes which keys, and who uses whom.
+//! Rules of the modules that the compiler does not enforce: which module makes which keys, and which uses
+//! which.
 
 use std::{
     collections::{BTreeSet, HashMap},

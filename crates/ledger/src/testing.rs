@@ -1,4 +1,4 @@
-//! What tests put into the books. Of the service `TAX`.
+//! Orders and payments of the service `TAX`, for tests.
 
 // A test that cannot be set up fails.
 #![allow(clippy::missing_panics_doc, clippy::missing_errors_doc)]
@@ -13,7 +13,7 @@ use crate::{
     memory::Memory,
 };
 
-/// That of a [`Memory`].
+/// The secret of a [`Memory`].
 pub fn secret() -> Secret {
     Secret::new(&[7; 32]).unwrap()
 }

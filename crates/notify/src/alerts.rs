@@ -1,5 +1,5 @@
-//! Alerts: what a person should know of today rather than find. Each kind is sent once a day at
-//! most, and best effort: what matters is also in `GET /health`, the API and the log.
+//! Alerts: facts that a person should know today, rather than find later. Each kind is sent once a day at
+//! most, and best effort: the important ones are also in `GET /health`, the API and the log.
 
 use std::time::Duration;
 
@@ -22,11 +22,12 @@ use crate::{
     webhook::message_id,
 };
 
-/// Calls in a row that were not authenticated, after which somebody is told.
+/// The number of unauthenticated calls in a row after which somebody is told.
 const FAILURES: u32 = 5;
 /// The interval at which the time of MPay's last call is noted.
 const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// Of the clock skew that is allowed, the part after which somebody is told; and the least.
+/// The clock skew after which somebody is told: this fraction of the allowed skew, but at least this
+/// long.
 const DRIFT: (i32, SignedDuration) = (2, SignedDuration::from_secs(10));
 
 const LAST_CALL: &str = "last-call";
@@ -44,11 +45,11 @@ struct Failures {
     since: Option<Timestamp>,
 }
 
-/// Since when there was no call of MPay's, as it is noted once an hour where `max_silence` is set: when
-/// it called, or when the watch began.
+/// The time of MPay's last call, or of the beginning of the watch. It is noted at most once an hour, and
+/// only if `max_silence` is set.
 ///
 /// # Errors
-/// A [`StoreError`] of the store.
+/// [`StoreError`] if the store fails.
 pub async fn quiet_since<P: Platform>(
     store: &mpay_ledger::Ledger<P>,
 ) -> Result<Option<Timestamp>, StoreError> {
@@ -56,17 +57,17 @@ pub async fn quiet_since<P: Platform>(
 }
 
 impl Settings {
-    /// The time for which MPay may be silent; `None` if that is not to be told, or nobody is there to be told: then MPay's
+    /// The time for which MPay may be silent; `None` if nobody is to be told of silence: then MPay's
     /// calls are not noted.
     pub fn longest_silence(&self) -> Option<std::time::Duration> {
         self.max_silence.filter(|_| !self.receivers.is_empty())
     }
 
-    /// True if MPay has not called for longer than that, by `since` as [`quiet_since`] gives it.
+    /// True if MPay has been silent for longer than that. `since` is the time that [`quiet_since`] gives.
     pub fn is_too_quiet(&self, since: Timestamp, now: Timestamp) -> bool {
         self.longest_silence().is_some_and(|most| {
             let most = SignedDuration::try_from(most).unwrap_or(SignedDuration::MAX);
-            // Calls within an hour of the one that was noted are not.
+            // Calls within an hour of the noted one are not noted.
             now.duration_since(since) > most.saturating_add(NOTE_EVERY)
         })
     }
@@ -100,7 +101,7 @@ impl<P: Platform> Notifier<'_, P> {
         .await
     }
 
-    /// Somebody was not believed. Once it has been told, strangers cause no more writing.
+    /// Follows up a call that was not authenticated. After the alert, strangers cause no more writes.
     pub(super) async fn after_failure(&self) -> Result<(), StoreError> {
         let now = self.store.now();
         let mut failures: Failures = self
@@ -121,7 +122,7 @@ impl<P: Platform> Notifier<'_, P> {
         Ok(())
     }
 
-    /// A call of MPay's.
+    /// Follows up a call of MPay.
     pub(super) async fn after_call(
         &self,
         created: Timestamp,
@@ -147,7 +148,7 @@ impl<P: Platform> Notifier<'_, P> {
         self.of_certificates().await
     }
 
-    /// What time brings, without a call of MPay's.
+    /// Raises the alerts that depend on time and not on a call of MPay.
     pub(super) async fn of_time(&self) -> Result<(), StoreError> {
         self.of_certificates().await?;
         if self.settings.max_silence.is_none() {
@@ -187,7 +188,7 @@ impl<P: Platform> Notifier<'_, P> {
         Ok(())
     }
 
-    /// Receivers that want nothing any more.
+    /// Raises the alert of receivers that want nothing any more.
     pub(super) async fn of_ended(&self, names: &[String]) -> Result<(), StoreError> {
         for name in names {
             let id = format!("webhook-{name}");
@@ -200,11 +201,12 @@ impl<P: Platform> Notifier<'_, P> {
     /// Sends an alert, unless one of its kind was sent today.
     async fn raise(&self, kind: &str, detail: &Value) -> Result<(), StoreError> {
         let ended = self.raise_as(kind, kind, detail).await?;
-        // Nobody needs to be told once more of one that ends by being told that another has ended.
+        // A receiver that ends because of this very alert raises no further one.
         self.of_ended(&ended).await
     }
 
-    /// The same, unless one of this name was sent today. Gives the receivers that have ended by it.
+    /// Sends an alert, unless one of this name was sent today. Gives the receivers that answered it with
+    /// 410.
     async fn raise_as(
         &self,
         name: &str,
@@ -234,7 +236,7 @@ impl<P: Platform> Notifier<'_, P> {
         Ok(ended?.into_iter().flatten().collect())
     }
 
-    /// Sends an alert to a receiver. Gives its name if it has ended by that.
+    /// Sends an alert to a receiver. Gives its name if it answered with 410.
     async fn alert(
         &self,
         receiver: &Receiver,

@@ -7,7 +7,7 @@ use mpay_ledger::{LONGEST_WAIT, Ledger};
 
 use crate::{Message, Webhook};
 
-/// How long a receiver is left alone that is asked too often and does not say for how long.
+/// The time for which a receiver is left alone that is asked too often and gives no time itself.
 const USUAL_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
 /// The outcome of a message that was posted.
@@ -19,7 +19,7 @@ pub(super) enum Sent {
     Gone,
     /// The receiver wants nothing before a time, with a text for people.
     Later(Timestamp, String),
-    /// The receiver is there, and does not take this message, with a text for people.
+    /// The receiver is up, but does not take this message, with a text for people.
     Refused(String),
     /// Anything else, with a text for people.
     Failed(String),
@@ -55,7 +55,7 @@ fn read(answer: &Response<()>, now: Timestamp) -> Sent {
         | StatusCode::UNSUPPORTED_MEDIA_TYPE
         | StatusCode::UNPROCESSABLE_ENTITY => return Sent::Refused(words),
         StatusCode::TOO_MANY_REQUESTS => wait(answer, now).or(Some(USUAL_WAIT)),
-        // A receiver that does not say for how long is one that fails.
+        // A receiver that gives no time has failed.
         StatusCode::SERVICE_UNAVAILABLE => wait(answer, now),
         status if status.is_redirection() => {
             let hint = "A redirect is not followed: give its target as the address.";
@@ -69,7 +69,7 @@ fn read(answer: &Response<()>, now: Timestamp) -> Sent {
     }
 }
 
-/// How long to wait, by `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+/// The time to wait, by `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
 fn wait(answer: &Response<()>, now: Timestamp) -> Option<SignedDuration> {
     let text = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     let text = text.trim();

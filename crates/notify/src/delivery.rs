@@ -22,17 +22,17 @@ use crate::{
 
 /// Messages sent by one call at most.
 pub(super) const MOST: u32 = 50;
-/// The same, for those that a call of MPay brings about.
+/// Messages sent at most by the way, after a call of MPay.
 pub(super) const MOST_ON_THE_SIDE: u32 = 5;
-/// After so many failures in a row the receiver is left alone until the next call.
+/// The number of failures in a row after which the receiver is left alone until the next call.
 const FAILURES: u32 = 3;
-/// Nothing is begun after this time, so that the host does not cut the call off.
+/// The time after which nothing more is begun, so that the host does not cut the call off.
 const BEGIN_WITHIN: Duration = Duration::from_secs(12);
-/// Parts of the outbox read by one call at most; and the same of what is gone through in turns.
+/// Most parts of the outbox that one call reads, and most of the parts that it goes through in turns.
 const PAGES: u32 = 8;
 /// Deliveries read at once of those that wait.
 const PART: usize = 50;
-/// Deliveries that may wait for another attempt by name. What is more is gone through in turns.
+/// The most deliveries that are kept singly for another attempt. The rest is gone through in turns.
 pub(super) const MOST_WAITING: usize = 500;
 /// Attempts after which a delivery is given up: three days, with the pauses below.
 const ATTEMPTS: u32 = 20;
@@ -49,8 +49,7 @@ pub struct Report {
     pub failed: u32,
     /// Of these, those that will not be tried again.
     pub given_up: u32,
-    /// True if everything that is due was tried. If not, call again: at once, unless `left_alone`
-    /// says otherwise.
+    /// True if everything that is due was tried. If not, call again at once, unless `left_alone` is true.
     pub complete: bool,
     /// True if a receiver failed three times in a row, and is left alone for a minute.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -61,13 +60,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// What several receivers make together.
+    /// The sum of the reports of several receivers.
     pub(super) fn sum(reports: Vec<Self>) -> Self {
         let mut sum = Self {
             complete: true,
             ..Self::default()
         };
-        // A call at once is of use as long as for one receiver.
+        // Another call at once is useful while it is for at least one receiver.
         let open = |report: &Self| !report.complete;
         sum.left_alone =
             reports.iter().any(open) && reports.iter().filter(|r| open(r)).all(|r| r.left_alone);
@@ -82,7 +81,7 @@ impl Report {
     }
 }
 
-/// Delivers to a receiver what is due, up to so many messages.
+/// Delivers the due messages to a receiver, up to a number of messages.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -117,7 +116,7 @@ pub(super) async fn deliver<P: Platform>(
         delivered = call.deliver(standing.requests).await;
     }
     let DeliveryCall { state, report, .. } = call;
-    // What was done until something failed is done.
+    // Progress before a failure is kept.
     if standing.state.as_ref() != Some(&state) {
         outbox.set_state(&state).await?;
     }
@@ -125,7 +124,7 @@ pub(super) async fn deliver<P: Platform>(
     Ok(report)
 }
 
-/// Delivers a payment that was recorded just now. Gives whether the receiver has ended.
+/// Delivers a payment that was recorded just now. Gives true if the receiver answered with 410.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -188,15 +187,15 @@ struct Courier<'a, P> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     Delivered,
-    /// Without `next_at` it is given up.
+    /// The attempt failed; without `next_at` the delivery is given up.
     Failed {
         next_at: Option<Timestamp>,
-        /// True if the receiver is there, and would perhaps take another.
+        /// True if the receiver is up, and might take another message.
         is_refused: bool,
     },
-    /// The receiver wants nothing for a while. This was no attempt.
+    /// The receiver wants nothing for a while. This does not count as an attempt.
     Postponed,
-    /// The receiver wants nothing any more. This was no attempt.
+    /// The receiver wants nothing any more. This does not count as an attempt.
     Ended,
 }
 
@@ -206,7 +205,7 @@ impl<P: Platform> Courier<'_, P> {
         self.lately.paused_until(self.store.now()).is_none()
     }
 
-    /// Sends what is told, and keeps what came of it.
+    /// Sends a message, and records the outcome.
     async fn attempt(
         &mut self,
         delivery: &Delivery,
@@ -260,7 +259,7 @@ impl<P: Platform> Courier<'_, P> {
         let next_at = now.checked_add(pause(count, self.store.random()));
         let next_at = match given_up {
             true => None,
-            // Beyond all times there is none to wait for.
+            // A time beyond the greatest one is that.
             false => Some(next_at.unwrap_or(Timestamp::MAX)),
         };
         self.lately.failed_at = Some(now);
@@ -298,7 +297,7 @@ enum Stopped {
     NotWanted,
 }
 
-/// What a call delivers, in turns.
+/// The kinds of deliveries, which a call takes in turns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Waiting,
@@ -316,8 +315,9 @@ struct DeliveryCall<'a, P> {
 }
 
 impl<P: Platform> DeliveryCall<'_, P> {
-    /// Tries what waits, what is new, and what is left. If one of them leaves nothing for another, that
-    /// is the first next time: none keeps another back, however slow or many.
+    /// Tries the waiting deliveries, the new ones, and the parts that are left. If one kind leaves no
+    /// room for another, the other goes first next time: so no kind holds another back, however slow or
+    /// numerous.
     async fn deliver(&mut self, requests: u64) -> Result<(), StoreError> {
         let outbox = self.courier.outbox;
         outbox.take_requests(&mut self.state, requests).await?;
@@ -347,7 +347,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
         if let Some(kind) = without_turn {
             self.state.turn = kind as u8;
         }
-        // More may have been asked for than there are parts at the same time.
+        // More requests may have come than parts can be left at the same time.
         self.report.complete = stopped.is_empty() && self.state.requests >= requests;
         self.report.left_alone =
             !stopped.is_empty() && stopped.iter().all(|reason| *reason == Stopped::LeftAlone);
@@ -368,7 +368,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
         }
     }
 
-    /// Tries again what waits and is due, beginning with what has been due the longest.
+    /// Tries the waiting deliveries that are due, beginning with the one that has been due the longest.
     async fn deliver_waiting(&mut self) -> Result<Result<(), Stopped>, StoreError> {
         let now = self.courier.store.now();
         let mut due = self.state.waiting.clone();
@@ -383,8 +383,8 @@ impl<P: Platform> DeliveryCall<'_, P> {
             for Waiting { index, .. } in part {
                 let delivery = deliveries.iter().find(|delivery| delivery.index == *index);
                 let next_at = match delivery {
-                    // The store has lost it: a repair enters it again at this place, and then it is
-                    // still to be told of.
+                    // The store has lost the entry. A repair enters it again at this place, and then it
+                    // still has to be delivered.
                     None => now.checked_add(LONGEST_PAUSE).ok(),
                     Some(delivery) => match self.attempt(delivery, &mut failures).await? {
                         Ok(next_at) => next_at,
@@ -401,7 +401,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
         Ok(Ok(()))
     }
 
-    /// Tries what is new. What cannot be settled yet waits, so that it is passed.
+    /// Tries the new deliveries. Those that cannot be settled yet wait, so that the others are reached.
     async fn deliver_new(&mut self) -> Result<Result<(), Stopped>, StoreError> {
         let mut failures = 0;
         for _ in 0..PAGES {
@@ -421,7 +421,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
         Ok(Err(Stopped::Enough))
     }
 
-    /// Goes through the parts in which something may be left.
+    /// Goes through the parts in which some deliveries may be left.
     async fn deliver_left(&mut self) -> Result<Result<(), Stopped>, StoreError> {
         let (mut failures, mut pages) = (0, 0);
         let mut number = 0;
@@ -445,7 +445,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
                 self.pass_left(&mut part, page.next, None);
                 self.keep_left(number, part.clone());
                 if page.next <= from && page.deliveries.is_empty() {
-                    // The store has lost the rest, or somebody is at it.
+                    // The store has lost the rest, or another call is writing it.
                     break;
                 }
             }
@@ -466,7 +466,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
         }
     }
 
-    /// Goes on to `index`, where nothing is left or what is there must be tried again.
+    /// Goes on to `index`; the delivery there is done, or waits until `next_at`.
     fn pass(&mut self, index: u64, next_at: Option<Timestamp>) {
         if index <= self.state.low {
             return;
@@ -486,7 +486,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
         self.state.low = index;
     }
 
-    /// The same in a part that is left.
+    /// Goes on to `index` in a part that is left.
     fn pass_left(&mut self, part: &mut PartLeft, index: u64, next_at: Option<Timestamp>) {
         if index <= part.at {
             return;
@@ -517,7 +517,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
         has_room
     }
 
-    /// Sends what is due, if one more message may be sent. Gives when to try again; `None` once it is
+    /// Sends a due message, if one more may be sent. Gives the time to try again; `None` once it is
     /// settled.
     async fn attempt(
         &mut self,
@@ -563,7 +563,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
     }
 }
 
-/// What a person should look at, as the order stands.
+/// The payment's open reviews, by its order.
 async fn review<P: Platform>(
     store: &Ledger<P>,
     payment: &PaymentJson,
@@ -576,7 +576,7 @@ async fn review<P: Platform>(
     };
     let stored = match store.orders().get(&service, &key).await {
         Ok(stored) => stored,
-        // An order that cannot be read keeps nobody from being told of its payments.
+        // An order that cannot be read does not stop the delivery of its payments.
         Err(error @ StoreError::Corrupt { .. }) => {
             log!(
                 "payment {} is told of as orphaned: {error}",
@@ -597,8 +597,8 @@ async fn review<P: Platform>(
         .collect())
 }
 
-/// Doubles with each attempt, up to a limit, and a quarter is left to chance: what failed together
-/// does not come back together.
+/// The pause before the next attempt. It doubles with each attempt, up to a limit, and a quarter of it is
+/// random, so that messages which failed together are not tried together again.
 fn pause(attempts: u32, random: u64) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(16));
     let pause = doubled.min(LONGEST_PAUSE);

@@ -1,12 +1,12 @@
-//! Notification of the institution: what happened, and what a person should look at, posted to the
+//! Notification of the institution: events, and facts that a person should look at, are posted to the
 //! receivers of its webhooks.
 //!
 //! [`Settings`] are read from the variables. MPay's door hands each [`Outcome`] of a call to
 //! [`Notifier::follow_up`] once its answer has been sent; the people's door calls
 //! [`Notifier::run_outbox`] for a cron job. `delivery` sends messages to a receiver until they have
-//! arrived, by the outbox of the ledger; `answer` says what a receiver's answer means; `alerts` tells of
-//! what somebody should look at; `webhook` writes messages and signs. Receivers are told at the same
-//! time, and know nothing of each other.
+//! arrived, by the outbox of the ledger; `answer` reads a receiver's answer; `alerts` tells of facts that
+//! somebody should look at; `webhook` writes and signs messages. All receivers are told at the same time,
+//! and know nothing of each other.
 //!
 //! ```
 //! use mpay_ledger::{Ledger, StoreError};
@@ -64,13 +64,13 @@ pub use webhook::{Message, Webhook, WebhookError};
 /// Pause between deliveries that calls of MPay bring about.
 const ON_THE_SIDE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
-/// For how long it is believed which receivers have ended.
+/// The time for which the list of receivers that have ended is believed.
 const FRESH: SignedDuration = SignedDuration::from_secs(1);
 
-/// The outcome of a call of MPay, or of somebody who would be.
+/// The outcome of a call of MPay, or of somebody who claims to be MPay.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// The caller was not believed.
+    /// The caller was not authenticated.
     NotAuthenticated,
     /// It was MPay.
     Authentic {
@@ -80,7 +80,7 @@ pub enum Outcome {
         received: Timestamp,
         /// The most by which MPay's clock may differ.
         clock_skew: Duration,
-        /// The payment that was recorded by it, for the first time.
+        /// The payment that the call recorded for the first time.
         recorded: Option<PaymentId>,
     },
 }
@@ -88,18 +88,18 @@ pub enum Outcome {
 /// The notifier, which tells the institution.
 #[derive(Debug)]
 pub struct Notifier<'a, P> {
-    /// The receivers, and what each is told of.
+    /// The receivers, each with its events.
     pub settings: &'a Settings,
     /// The memory of this instance.
     pub remembered: &'a Remembered,
-    /// Warnings of what will be wrong soon.
+    /// Warnings of mistakes to come, such as a certificate that expires soon.
     pub warnings: Vec<String>,
     /// The store.
     pub store: &'a Ledger<P>,
 }
 
 impl Settings {
-    /// The notifier, which tells the institution; `None` where nobody is to be told.
+    /// The notifier of the institution; `None` if there is no receiver.
     pub fn notifier<'a, P: mpay_ledger::Platform>(
         &'a self,
         remembered: &'a Remembered,
@@ -116,8 +116,8 @@ impl Settings {
 }
 
 impl<P: Platform> Notifier<'_, P> {
-    /// Notifies of what came of a call, once its answer has been sent: nobody waits for it, and
-    /// what fails is made up for by [`deliver`].
+    /// Notifies of the outcome of a call, once its answer has been sent: nobody waits for it, and
+    /// [`deliver`] makes up for failures.
     pub async fn follow_up(&self, outcome: Outcome) {
         if let Err(error) = self.notify(outcome).await {
             log!(
@@ -145,7 +145,7 @@ impl<P: Platform> Notifier<'_, P> {
         }
     }
 
-    /// A payment that was recorded just now.
+    /// Delivers a payment that was recorded just now.
     async fn of_payment(&self, id: &PaymentId) -> Result<(), StoreError> {
         let Some(stored) = self.store.payments().get(id).await? else {
             return Ok(());
@@ -173,7 +173,7 @@ impl<P: Platform> Notifier<'_, P> {
         self.of_review(id, &review).await
     }
 
-    /// What others left, a little and not with each call.
+    /// Delivers a few of the deliveries that other calls left, and not with each call.
     async fn deliver_now_and_then(&self) -> Result<(), StoreError> {
         const NOTE: &str = "delivered-on-the-side";
         let now = self.store.now();

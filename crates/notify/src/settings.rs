@@ -43,15 +43,15 @@ pub struct Receiver {
     pub groups: Groups,
 }
 
-/// The receivers, and what each is told of.
+/// The receivers, each with its events.
 #[derive(Debug, Default)]
 pub struct Settings {
     /// The receivers.
     pub receivers: Vec<Receiver>,
-    /// The time for which MPay may be silent until somebody is told; `None` for ever.
+    /// The time for which MPay may be silent until somebody is told; `None` for no limit.
     pub max_silence: Option<Duration>,
-    /// The way to the page of an order that is told of; `None` where there are no pages. Whoever reads the
-    /// variables of pages sets it.
+    /// The maker of links to the page of an order in a message; `None` without pages. The reader of the
+    /// pages' variables sets it.
     pub links: Option<PayLinks>,
 }
 
@@ -62,13 +62,13 @@ pub struct Remembered {
     pub(crate) last_call: Cell<Option<Timestamp>>,
     /// Alerts that were sent, by their ids: a few a day.
     pub(crate) alerted: RefCell<HashSet<String>>,
-    /// The time at which somebody last looked which receivers have ended, and what they were told.
+    /// The time at which the list of receivers that have ended was read last, and the list.
     pub(crate) ended: RefCell<Option<(Timestamp, Vec<String>)>>,
 }
 
 impl Settings {
-    /// Reads the variables. A mistake is noted, and switches off what the variable is for; of the
-    /// receivers the one that it is in.
+    /// Reads the variables. A mistake is noted, and switches off the function of its variable; of the
+    /// list of receivers, only the receiver that has it.
     pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
         let max_silence = reader.seconds("max_silence", 0, 90 * 86_400);
         Self {
@@ -78,7 +78,7 @@ impl Settings {
         }
     }
 
-    /// The page of the order that an event is of, for its payer: of what is told of as an order alone.
+    /// The payer's page of the order of an event, if the event is an order's own.
     pub fn pay_url(&self, event: &Event) -> Option<String> {
         let links = self.links.as_ref()?;
         let is_of_order = event.name().starts_with("order.");
@@ -140,8 +140,8 @@ fn is_origin(text: &str) -> bool {
 }
 
 impl Receiver {
-    /// Reads an entry: name, address, secrets and what is told, with spaces between. What is wrong with
-    /// it is said without a part of it: it may be the secret.
+    /// Reads an entry: name, address, secrets and groups of events, with spaces between. The error shows
+    /// no part of the entry, which may be the secret.
     fn read(text: &str, plain: bool) -> Result<Self, String> {
         const FORM: &str = "must be a name, an address, a secret such as `echo whsec_$(openssl rand -base64 32)` prints, and perhaps what is told, with spaces between";
         let mut words = text.split_whitespace();
@@ -176,7 +176,7 @@ impl Receiver {
         })
     }
 
-    /// Refuses what contradicts the entries before.
+    /// Refuses an entry that contradicts the entries before.
     fn beside(self, others: &[Self]) -> Result<Self, String> {
         if others.iter().any(|other| other.name == self.name) {
             return Err("has a name that an entry before it has".to_owned());
@@ -190,8 +190,8 @@ impl Receiver {
     }
 }
 
-/// Reads where signed messages go, from three variables: origin, secrets, address. Half of it would
-/// tell the wrong address, or sign so that nobody believes it.
+/// Reads the receiver of signed messages from three variables: origin, secrets, address. Two of them
+/// alone would send to the wrong address, or sign so that nobody believes it.
 pub fn signed_to(
     reader: &mut Reader<'_>,
     environment: Environment,
@@ -324,7 +324,7 @@ mod tests {
                 assert!(!errors.join("").contains(part), "{errors:?}");
             }
         }
-        // Which receiver an origin that is wrong was for nobody knows: the origin alone is told of.
+        // It is unknown which receiver a wrong origin was meant for, so only the origin is named.
         for wrong in [
             "https://erp.example.md/hook",
             "erp.example.md",

@@ -68,7 +68,7 @@ struct Body<'a, T> {
     data: &'a T,
 }
 
-/// What is posted of a payment.
+/// The data of a message about a payment.
 #[derive(Serialize)]
 struct PaymentData<'a> {
     /// Its place, as in `GET /api/payments`.
@@ -77,11 +77,11 @@ struct PaymentData<'a> {
     channel: Channel,
     #[serde(flatten)]
     payment: &'a PaymentJson,
-    /// The reviews: what a person should look at.
+    /// The open reviews.
     review: &'a [String],
 }
 
-/// What is posted of anything else, as `GET /api/events` has it.
+/// The data of a message about any other event, as `GET /api/events` gives it.
 #[derive(Serialize)]
 struct EventData<'a> {
     index: u64,
@@ -94,11 +94,11 @@ struct EventData<'a> {
 }
 
 impl Message {
-    /// A message of an event at a place of the journal; `review` is what a person should look at, of a
-    /// payment, and `pay_url` the page for the payer, of an order.
+    /// A message about an event at a place of the journal. `review` are the open reviews of a payment,
+    /// and `pay_url` is the payer's page of an order.
     ///
     /// # Errors
-    /// If it has no form in JSON, which no event is known to do.
+    /// An error if the event has no form in JSON, which happens to no known event.
     pub fn of_event(
         index: u64,
         at: Timestamp,
@@ -218,7 +218,7 @@ impl Webhook {
         Self::origin_of(&self.url)
     }
 
-    /// Those of an address.
+    /// Scheme, host and port of an address.
     pub(super) fn origin_of(url: &Uri) -> String {
         let scheme = url.scheme_str().unwrap_or_default();
         let authority = url.authority().map_or("", |authority| authority.as_str());
@@ -274,8 +274,8 @@ impl Webhook {
     }
 }
 
-/// The id of a message about what has this name. Of the name, what is not a letter, a digit, `-` or `_`
-/// is percent-encoded, so that no name ends like the id of another message.
+/// The id of a message about the thing of this name. Characters of the name other than letters, digits,
+/// `-` and `_` are percent-encoded, so that no name ends like the id of another message.
 pub(super) fn message_id(name: &str, ending: &str) -> String {
     const LITERAL: &percent_encoding::AsciiSet =
         &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');

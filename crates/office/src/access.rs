@@ -1,6 +1,6 @@
-//! Who may do what: principals, their roles and their tokens.
+//! Access: principals, their roles and their tokens.
 //!
-//! The variable `access` lists principals. Of a token it holds the SHA-256 only: who reads the
+//! The variable `access` lists the principals. It holds only the SHA-256 of each token, so that a reader of the
 //! configuration cannot act in anybody's name.
 
 use std::fmt;
@@ -27,10 +27,10 @@ pub const MIN_TOKEN: usize = 32;
 /// The most characters of a principal's name.
 pub const MAX_NAME: usize = 64;
 
-/// What a principal may do. Everybody may read.
+/// The role of a principal, which decides what the principal may do. Every role may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Reads, and changes nothing.
+    /// Only reads.
     Read,
     /// Registers, changes and cancels orders.
     Clerk,
@@ -38,13 +38,13 @@ pub enum Role {
     Accountant,
     /// May do everything: approves what others proposed, refunds, erases.
     Manager,
-    /// The institution's own system: orders, refunds, erasures and the calls by a timer. What people
-    /// decide (reviews, statements, payments by hand) is not for a program.
+    /// The institution's own system: orders, refunds, erasures, and the calls of timers. Decisions that belong
+    /// to people (reviews, statements, payments by hand) are closed to programs.
     Program,
 }
 
 impl Role {
-    /// All of them.
+    /// All roles.
     pub const ALL: [Self; 5] = [
         Self::Read,
         Self::Clerk,
@@ -53,7 +53,7 @@ impl Role {
         Self::Program,
     ];
 
-    /// Its name in the variable.
+    /// The name of the role in the variable.
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -64,36 +64,36 @@ impl Role {
         }
     }
 
-    /// The role of this name.
+    /// The role with this name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 }
 
-/// The roles that read: all.
+/// The roles that may read: all of them.
 pub const EVERYBODY: [Role; 5] = Role::ALL;
 
-/// The roles that keep orders.
+/// The roles that may register and change orders.
 pub const CLERKS: [Role; 3] = [Role::Clerk, Role::Manager, Role::Program];
 
-/// The roles that keep the books: reviews, statements, payments by hand.
+/// The roles that may close reviews, compare statements and propose payments by hand.
 pub const BOOKKEEPERS: [Role; 2] = [Role::Accountant, Role::Manager];
 
-/// The role that approves what another person proposed.
+/// The role that may approve another person's proposals.
 pub const MANAGERS: [Role; 1] = [Role::Manager];
 
-/// The roles that make the calls of a timer, and erase.
+/// The roles that may make the calls of timers, and erase.
 pub const OPERATORS: [Role; 2] = [Role::Manager, Role::Program];
 
-/// The roles that may say that money is given back.
+/// The roles that may declare refunds.
 pub const REFUNDERS: [Role; 2] = [Role::Manager, Role::Program];
 
-/// Who calls: a person or a program, by name.
+/// A caller: a person or a program, with a name and a role.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The name, under which everything that is done is recorded.
+    /// The name under which all actions are recorded.
     pub name: String,
-    /// What the principal may do.
+    /// The role, which decides what the principal may do.
     pub role: Role,
 }
 
@@ -101,7 +101,7 @@ impl Principal {
     /// A principal of this name and role.
     ///
     /// # Errors
-    /// What is wrong with the name.
+    /// The mistake in the name.
     pub fn new(name: &str, role: Role) -> Result<Self, &'static str> {
         let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
         if name.is_empty() || name.chars().count() > MAX_NAME {
@@ -145,8 +145,8 @@ impl fmt::Debug for Principals {
 }
 
 impl Principals {
-    /// Reads the variable [`ACCESS`]: entries of name, role and SHA-256 with semicolons or line breaks
-    /// between. One principal may have several tokens. Of a wrong entry nobody is admitted.
+    /// Reads the variable [`ACCESS`]: entries of name, role and SHA-256, separated by semicolons or line
+    /// breaks. One principal may have several tokens. An entry with a mistake admits nobody.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let text = reader.variables.get(ACCESS).unwrap_or_default();
         let texts = text.split([';', '\n']).map(str::trim);
@@ -161,17 +161,18 @@ impl Principals {
         Self(entries)
     }
 
-    /// Whether there is none.
+    /// True if there are no principals.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Who has this token. All are compared, so that time does not tell which fits.
+    /// The principal with this token. Every entry is compared, so that the time taken does not tell which one
+    /// fits.
     pub fn with_token(&self, token: &str) -> Option<&Principal> {
         self.with_digest(Sha256::digest(token).into())
     }
 
-    /// Who has the token of this SHA-256.
+    /// The principal whose token has this SHA-256.
     pub fn with_digest(&self, digest: [u8; 32]) -> Option<&Principal> {
         let mut found = None;
         for entry in &self.0 {
@@ -184,8 +185,7 @@ impl Principals {
 }
 
 impl Entry {
-    /// Reads an entry. What is wrong with it is said without a part of it: people paste tokens where
-    /// they do not belong.
+    /// Reads an entry. An error repeats no part of the entry, since people paste tokens in wrong places.
     fn read(text: &str) -> Result<Self, String> {
         const FORM: &str = "must be a name, a role and the SHA-256 of a token in hexadecimal, as `mpay access add` prints it";
         let (rest, digest) = text.rsplit_once(char::is_whitespace).ok_or(FORM)?;
@@ -202,7 +202,7 @@ impl Entry {
         Ok(Self { principal, digest })
     }
 
-    /// Refuses what contradicts the entries before.
+    /// Refuses an entry that contradicts an earlier one.
     fn beside(self, others: &[Self]) -> Result<Self, String> {
         let Principal { name, role } = &self.principal;
         for other in others {
@@ -222,10 +222,10 @@ fn sha256_of_hex(text: &str) -> Option<[u8; 32]> {
     digest.try_into().ok()
 }
 
-/// Who calls, by the token of the header `Authorization`.
+/// The principal with the token in the header `Authorization`.
 ///
 /// # Errors
-/// A 401 [`Problem`], or 503 if the variable that would admit the caller has a mistake.
+/// A 401 [`Problem`] if no principal has the token; 503 if an entry with a mistake may be the caller's.
 pub fn authenticate<'a>(config: &'a Config, headers: &HeaderMap) -> Result<&'a Principal, Problem> {
     let token = headers
         .get(header::AUTHORIZATION)
@@ -236,13 +236,13 @@ pub fn authenticate<'a>(config: &'a Config, headers: &HeaderMap) -> Result<&'a P
     admit(config, token)
 }
 
-/// Who has a token.
+/// The principal with this token.
 ///
 /// # Errors
-/// As those of [`authenticate`].
+/// Those of [`authenticate`].
 pub fn admit<'a>(config: &'a Config, token: Option<&str>) -> Result<&'a Principal, Problem> {
     let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
-    // A token may be that of an entry with a mistake: its caller is not to blame.
+    // The token may belong to an entry with a mistake. Its caller has made no mistake.
     let unknown = |detail| match config.switched_off(&[ACCESS]) {
         Some(variable) => Err(Problem::switched_off(
             "The API for tokens that are not known",
@@ -272,7 +272,7 @@ pub fn admit<'a>(config: &'a Config, token: Option<&str>) -> Result<&'a Principa
     }
 }
 
-/// Refuses a principal that has none of these roles.
+/// Refuses a principal whose role is none of these.
 ///
 /// # Errors
 /// A 403 [`Problem`].
@@ -399,7 +399,7 @@ mod tests {
         }
     }
 
-    /// Every call that changes something, and who may make it.
+    /// Every call that changes something, and the roles that may make it.
     const CHANGES: [(&str, &str, &str); 29] = [
         ("POST", "orders", "clerk manager program"),
         ("POST", "orders/import", "clerk manager program"),

@@ -25,7 +25,7 @@ async fn handle(request: Request) -> impl IntoResponse {
     answer.map(FullBody::new)
 }
 
-/// What this instance keeps.
+/// The configuration that this instance keeps between requests.
 fn current() -> Rc<Current<Config>> {
     thread_local! {
         static CURRENT: Rc<Current<Config>> = Rc::new(Current::new(spin::key()));

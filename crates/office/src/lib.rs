@@ -1,15 +1,16 @@
-//! The people's door of a provider for MPay, as a component for Spin: the order API for the
-//! institution's own system, and what a cron job calls. MPay's door, which alone can sign, is the root
-//! package.
+//! The people's door of a provider for MPay, as a Spin component: the order API for the institution's own
+//! system, the pages for people, payments by card, and the calls of timers. Only MPay's door, the root package,
+//! can sign.
 //!
 //! Read in this order:
 //!
 //! 1. `entry`: a request of a Spin host; [`service`]: its way to an answer.
-//! 2. [`config`]: the variables of this door; [`access`]: who may call it, and do what.
-//! 3. [`api`]: the resources, one file each; [`api::endpoints`] lists what they answer, and
-//!    [`api::endpoint`] says what an endpoint is.
-//! 4. [`pages`]: what people see in a browser. `cards`: payments by card, at a gateway.
-//! 5. `metrics`, `schedule`: what a monitoring asks for, and when timers called.
+//! 2. [`config`]: the variables of this door; [`access`]: principals and their roles.
+//! 3. [`api`]: the resources, one file each. [`api::endpoints`] lists the endpoints, and [`api::endpoint`]
+//!    defines an endpoint.
+//! 4. [`pages`]: the pages that people see in a browser. `cards`: payments by card, at a gateway.
+//! 5. `metrics`, `schedule`: metrics for a monitoring system, and the times of timers' calls. `source`: orders
+//!    from the institution's own system, fetched when MPay asks for them.
 #![cfg_attr(
     not(test),
     deny(
@@ -30,7 +31,7 @@ pub mod schedule;
 pub mod service;
 mod source;
 
-/// The books, and what they stand on.
+/// The books, and the platform below them.
 mod store {
     pub use mpay_door::Platform;
     pub use mpay_ledger::*;
@@ -41,5 +42,5 @@ use mpay_ledger::{digest, domain, json};
 #[cfg(all(target_arch = "wasm32", not(feature = "library")))]
 mod entry;
 
-/// What an instance keeps between requests.
+/// The state that an instance keeps between requests.
 pub type App = mpay_door::App<config::Config>;

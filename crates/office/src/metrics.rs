@@ -1,8 +1,8 @@
-//! `/metrics`: what a monitoring asks for, in Prometheus' text format 0.0.4. Each answer looks at a fixed
-//! number of records, however long the books are.
+//! `/metrics`: the metrics for a monitoring system, in Prometheus' text format 0.0.4. Each answer reads a
+//! limited number of records, however long the books are.
 //!
-//! An instance lives for some requests only, so that it counts nothing itself: what is counted here is
-//! in the books. What is not, such as refused tokens and times of answers, is in the log.
+//! An instance lives for a few requests only, so it keeps no counters itself: the counters are computed from
+//! the books. Facts that are not in the books, such as refused tokens and response times, are in the log.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
@@ -23,29 +23,30 @@ use crate::{
 /// The address.
 pub const PATH: &str = "/metrics";
 
-/// How many pages of the journal one answer counts.
+/// The most pages of the journal that one answer counts.
 const PAGES: u32 = 16;
 
-/// How many entries of a page are counted at once.
+/// Entries of the journal in a page.
 const LIMIT: usize = 1024;
 
-/// For how long one answer counts, after which Prometheus still waits for the rest.
+/// The longest time that one answer spends counting. Prometheus still waits for the rest of the answer.
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// What is counted from the beginning, though nothing of it happened: an alert of the first is one of a
-/// rise, and needs something to rise from.
+/// An event that is listed with 0 before it first happens. An alert looks for an increase, which needs an
+/// earlier value.
 const FROM_ZERO: &str = "payment.refused";
 
-/// Under which name is kept what was counted.
+/// Name of the note that holds the counters.
 const COUNTED: &str = "metrics";
 
-/// What the readiness can say.
+/// The states that a readiness can report.
 const STATES: [&str; 5] = ["ok", "degraded", "paused", "unavailable", "misconfigured"];
 
 /// Answers a request.
 ///
 /// # Errors
-/// A [`Problem`] for other methods than GET and HEAD, without a good token, and without configuration.
+/// A [`Problem`] for other methods than GET and HEAD, for a missing or wrong token, and without a valid
+/// configuration.
 pub async fn answer<P: Platform>(
     app: &App,
     store: &Ledger<P>,
@@ -65,9 +66,10 @@ pub async fn answer<P: Platform>(
     log::is_routine();
     let mut metrics = Metrics::default();
     of_deployment(&mut metrics, &call).await?;
-    // Who reads the books may finish what others began, and while all is stopped nothing is written.
+    // A read of the books may complete what another host began. While the provider is paused, nothing is
+    // written.
     if !app.paused.get() {
-        // Why not is in the log.
+        // The reason of a failure is in the log.
         let books = of_books(&mut metrics, &call).await;
         metrics.gauge(
             "mpay_provider_store_up",
@@ -83,15 +85,16 @@ pub async fn answer<P: Platform>(
     Ok(response)
 }
 
-/// The text.
+/// The text of the answer.
 #[derive(Default)]
 struct Metrics(String);
 
-/// Names of labels and their values.
+/// Names of labels, and their values.
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 impl Metrics {
-    /// A metric with its samples; nothing where there are none. Not generic: it is in the component once.
+    /// Writes a metric with its samples; nothing if there are no samples. The function is not generic, so that
+    /// the component contains it once.
     fn family(&mut self, name: &str, kind: &str, help: &str, samples: &[(Labels<'_>, String)]) {
         if samples.is_empty() {
             return;
@@ -116,7 +119,7 @@ impl Metrics {
     }
 }
 
-/// What the readiness says, of which these are the parts that are read.
+/// The members of the readiness that are used here.
 #[derive(Deserialize)]
 struct Health {
     status: String,
@@ -321,19 +324,19 @@ async fn of_receivers<P: Platform>(
     Ok(())
 }
 
-/// How many of the newest orders need a person.
+/// The number of the newest orders that need a person.
 #[derive(Serialize, Deserialize)]
 struct ToReview {
     orders: usize,
-    /// When that was found, in seconds since 1970.
+    /// The time of the search, in seconds since 1970.
     at: i64,
 }
 
 impl ToReview {
-    /// Under which name it is kept.
+    /// Name of the note that holds the number.
     const NOTE: &str = "metrics-to-review";
 
-    /// How many seconds it is believed: a look reads some hundred orders.
+    /// Seconds for which the number is used again, since each search reads several hundred orders.
     const FRESH: u64 = 60;
 
     async fn lately<P: Platform>(call: &Call<'_, P>) -> Result<Self, Problem> {
@@ -352,14 +355,14 @@ impl ToReview {
     }
 }
 
-/// What was counted of the journal. It follows from how far it was counted, so that it makes no difference
-/// who counts and keeps it.
+/// The counters of the journal up to a place. They depend on that place only, so any host may compute and store
+/// them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Counted {
-    /// The last place that was counted.
+    /// The last place that is counted.
     until: u64,
-    /// What was known of repairs, and who counted: after a repair, or by a later version, there may be
-    /// more to read.
+    /// The latest repair before the count, and the version that counted. After a repair, and in a later
+    /// version, more entries may be legible, so the count begins again.
     #[serde(default)]
     mended: Option<String>,
     #[serde(default)]
@@ -379,10 +382,10 @@ struct Paid {
 }
 
 impl Counted {
-    /// Counts on from where somebody stopped, as far as one answer goes.
+    /// The counters, brought forward from the note by as many pages as one answer counts.
     async fn until_now<P: Platform>(store: &Ledger<P>) -> Result<Self, StoreError> {
         let notes = store.notes();
-        // One that is damaged is counted anew.
+        // If the note is damaged, the count begins again.
         let kept = notes.get_many(&[COUNTED.to_owned()]).await?;
         let kept: Option<Self> = kept.into_iter().next().flatten();
         let nothing = Self {
@@ -395,7 +398,7 @@ impl Counted {
         let mut counted = kept.as_ref().filter(is_good).unwrap_or(&nothing).clone();
         let begun = store.platform().monotonic();
         for _ in 0..PAGES {
-            // Whoever asks does not wait for long, and what is counted is kept at the end.
+            // The caller does not wait for long. The counters so far are stored below.
             if store.platform().monotonic().saturating_sub(begun) > LONGEST {
                 break;
             }
@@ -404,7 +407,7 @@ impl Counted {
                 .read(counted.until, LIMIT, Span::ALWAYS, |_| true)
                 .await?;
             if page.is_beyond_end {
-                // A backup was put back.
+                // The journal is shorter than the note says, since a backup was restored.
                 counted = nothing.clone();
                 continue;
             }
@@ -478,8 +481,7 @@ mod tests {
         (response.status().as_u16(), text)
     }
 
-    /// The samples by name and labels, each of a family that says what it is and of what type, and has
-    /// not been there before.
+    /// The samples by name and labels. Each belongs to a family that has help and a type, and that occurs once.
     fn parse(text: &str) -> BTreeMap<String, f64> {
         let mut samples = BTreeMap::new();
         let mut families = std::collections::BTreeSet::new();
@@ -523,7 +525,7 @@ mod tests {
         register(&memory, "A", "10").await.unwrap();
         record(&memory, "P-1", "A", "10").await.unwrap();
         register(&memory, "B", "5").await.unwrap();
-        // More than is due: somebody is to look at it.
+        // The payment exceeds the amount due, so a person has to look at it.
         record(&memory, "P-2", "B", "7.50").await.unwrap();
         const PAID: &str = r#"{channel="mpay",currency="MDL"}"#;
         let of = |samples: &BTreeMap<String, f64>, name: &str| samples.get(name).copied();
@@ -603,8 +605,9 @@ mod tests {
         );
     }
 
-    /// Prometheus gives up after its `scrape_timeout`, 30 seconds in docs/operate.md, and would never have an
-    /// answer of a long journal. A call of the store takes 0.9 s here, a hundred times what one should.
+    /// Prometheus gives up after its `scrape_timeout`, which is 30 seconds in docs/operate.md, so it would
+    /// never receive an answer about a long journal. In this test each call of the store takes 0.9 s, a hundred
+    /// times the usual.
     #[tokio::test(start_paused = true)]
     async fn on_a_slow_store_an_answer_counts_for_three_seconds_and_the_next_goes_on() {
         let (app, memory) = (App::new(variables()), Memory::new());
@@ -712,7 +715,7 @@ mod tests {
         }
     }
 
-    /// A wait of a day would begin anew with each name of a host.
+    /// An alert that waits for a day would begin its wait again for each new host name.
     #[test]
     fn an_alert_that_waits_for_hours_does_not_hang_on_who_is_asked() {
         let alerts = include_str!("../../../deploy/monitoring/alerts.yaml");

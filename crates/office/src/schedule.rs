@@ -1,8 +1,8 @@
-//! When the calls were made that timers make. `mpay up` makes them itself; elsewhere it is cron, a CronJob or
-//! nobody, and nothing else would show that.
+//! The times of the calls that timers make. `mpay up` makes these calls itself. Elsewhere cron or a CronJob
+//! should make them, and this module shows if nothing does.
 //!
-//! The note of a job (`note/ran-<path>`) is written once its call was answered. It decides nothing, so it makes
-//! no difference which of several hosts writes it, or that one is lost.
+//! The note of a job (`note/ran-<path>`) is written after its call was answered. No decision depends on it, so
+//! it does not matter which host writes it, or if a note is lost.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -15,10 +15,10 @@ use crate::{
     store::{Ledger, Platform, StoreError},
 };
 
-/// A note that is not older is left as it is, so that who calls more often than each minute writes no more.
+/// A note that is younger than this is not written again, so that more frequent calls cause no more writes.
 const NOTE_EVERY: SignedDuration = SignedDuration::from_secs(50);
 
-/// How often a job is to be done.
+/// The interval of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Every {
     /// Each minute.
@@ -28,7 +28,7 @@ pub enum Every {
 }
 
 impl Every {
-    /// What the metrics call it.
+    /// The name of the interval in the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Minute => "minute",
@@ -36,8 +36,8 @@ impl Every {
         }
     }
 
-    /// A job that was done longer ago is overdue. A host may be started again or brought up to date meanwhile,
-    /// and a night can be an hour longer.
+    /// The age of the latest call from which on a job is overdue. It leaves time for a restart or an upgrade of
+    /// the host, and for a night that is an hour longer.
     fn at_most(self) -> SignedDuration {
         match self {
             Self::Minute => SignedDuration::from_mins(15),
@@ -46,15 +46,15 @@ impl Every {
     }
 }
 
-/// A call that a timer makes.
+/// A call that a timer should make.
 struct Job {
     path: &'static str,
     every: Every,
-    /// Whether there is anything for it to do.
+    /// True if the configuration gives the job anything to do.
     is_expected: fn(&Config) -> bool,
 }
 
-/// All of them, as docs/operate.md has them under "Cron".
+/// All jobs, as docs/operate.md lists them under "Cron".
 const JOBS: [Job; 4] = [
     Job {
         path: "outbox/deliver",
@@ -78,24 +78,24 @@ const JOBS: [Job; 4] = [
     },
 ];
 
-/// What is called, below `/api/`, and how often: what `mpay up` calls by itself is compared with it.
+/// The paths of the jobs below `/api/`, and their intervals. The jobs of `mpay up` are compared with them.
 pub fn jobs() -> impl Iterator<Item = (&'static str, Every)> {
     JOBS.iter().map(|job| (job.path, job.every))
 }
 
-/// When a job that is expected was done last.
+/// The latest call of a job that the configuration needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// What the timer posts to, below `/api/`.
+    /// The path that the timer posts to, below `/api/`.
     pub path: &'static str,
-    /// How often it is to be done.
+    /// The interval of the job.
     pub every: Every,
-    /// When it was done last; `None` if never.
+    /// Time of the latest call; `None` if there was none.
     pub at: Option<Timestamp>,
 }
 
 impl Run {
-    /// Whether it should have been done meanwhile. A job that was never done should.
+    /// True if the latest call is too long ago, or if there was none.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.at
             .is_none_or(|at| now.duration_since(at) > self.every.at_most())
@@ -106,7 +106,8 @@ fn name(path: &str) -> String {
     format!("ran-{path}")
 }
 
-/// When the jobs were done last for which the configuration has a use. It reads the store once, or not at all.
+/// The latest calls of the jobs that the configuration needs. It reads the store once; if no job is needed, it
+/// does not read.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -128,14 +129,14 @@ pub async fn runs<P: Platform>(config: &Config, store: &Ledger<P>) -> Result<Vec
     Ok(runs.collect())
 }
 
-/// What an answer says of whether the same call goes on.
+/// The member of an answer that tells whether the walk continues.
 #[derive(Deserialize)]
 struct GoesOn {
     next: Option<IgnoredAny>,
 }
 
-/// Notes that a job was done, if it was: by what endpoint was called with which body, and what that answered.
-/// The call has been answered, so a store that fails costs the note alone.
+/// Notes that a job was done, judging by the endpoint, the body and the answer of a call. The call is answered
+/// already, so if the store fails, only the note is missing.
 pub async fn note<P: Platform>(
     store: &Ledger<P>,
     path: &str,
@@ -145,11 +146,12 @@ pub async fn note<P: Platform>(
     let Some(job) = JOBS.iter().find(|job| job.path == path) else {
         return;
     };
-    // A body names the person or the order that is to be erased, which is no timer's job.
+    // A body names the person or order to erase, so the call is not a timer's.
     if answer.status() != StatusCode::OK || !matches!(body.trim_ascii(), b"" | b"{}") {
         return;
     }
-    // What a minute leaves the next one does. But a night that stops at the first page is none.
+    // A job of each minute continues in the next minute. A nightly job that stops after its first page is not
+    // done.
     let goes_on = serde_json::from_slice(answer.body()).is_ok_and(|GoesOn { next }| next.is_some());
     if job.every == Every::Night && goes_on {
         return;
@@ -164,7 +166,7 @@ pub async fn note<P: Platform>(
 
 async fn write<P: Platform>(store: &Ledger<P>, job: &Job) -> Result<(), StoreError> {
     let (notes, now, name) = (store.notes(), store.now(), name(job.path));
-    // A damaged one is written anew.
+    // A damaged note is written again.
     let noted = notes.times(std::slice::from_ref(&name)).await?;
     let last = noted.into_iter().next().flatten();
     if last.is_some_and(|last| now.duration_since(last).abs() < NOTE_EVERY) {
@@ -235,7 +237,7 @@ mod tests {
         tokio::time::sleep(std::time::Duration::from_secs(20)).await;
         post(&app, &memory, DELIVER, "").await;
         assert_eq!(ran(&app, &memory, DELIVER).await, Some(memory.now()));
-        // A time that is still to come was of a clock that was wrong.
+        // A time in the future came from a wrong clock.
         let ahead = memory.now() + SignedDuration::from_hours(9);
         let store = Ledger::new(memory.clone());
         store.notes().set(&name(DELIVER), &ahead).await.unwrap();
@@ -271,7 +273,7 @@ mod tests {
         assert_eq!(post(&app, &memory, ERASURES, of_one).await, 200);
         assert_eq!(post(&app, &memory, "erasures?cursor=x", "").await, 400);
         assert_eq!(ran(&app, &memory, ERASURES).await, None);
-        // Of a walk in parts the last one counts.
+        // A job in several parts is done with its last part.
         let store = Ledger::new(memory.clone());
         for (path, answer, is_noted) in [
             (ERASURES, r#"{"next":"7"}"#, false),

@@ -25,13 +25,13 @@ use crate::{
 /// The address of this door's readiness.
 pub const HEALTH: &str = "/health/office";
 
-/// The same, by the name that it has beside the liveness.
+/// The same readiness at a second address, which matches that of the liveness.
 pub const READY: &str = "/health/office/ready";
 
-/// Answers a request, or says that it could not in time: what it was at is dropped where it stands,
-/// as if the host had died, and its caller asks again.
+/// Answers a request; if the time is over, answers that the provider could not answer in time. The work is then
+/// dropped at the point where it is, as if the host had died, and the caller repeats the request.
 ///
-/// `late` ends when [`TIME`](mpay_door::http::TIME) is over, counted from when the request came.
+/// `late` ends when [`TIME`](mpay_door::http::TIME) has passed since the request came.
 pub async fn handle_until<P: Platform>(
     app: &App,
     store: &Ledger<P>,
@@ -55,7 +55,7 @@ pub async fn handle_until<P: Platform>(
     .await
 }
 
-/// Answers a request.
+/// Answers a request, without a limit of time.
 pub async fn handle<P: Platform>(
     app: &App,
     store: &Ledger<P>,
@@ -111,8 +111,8 @@ pub async fn readiness<P: Platform>(
     health::ready(app, store, method, |_| skew, None, more).await
 }
 
-/// What the log says of an address: the beginning that it has in common with others of its kind, since the
-/// rest can be a payer's link or an order's key. `None` where there is nothing.
+/// The beginning of an address, for the log. The rest is left out, since it can be a payer's link or an order's
+/// key. `None` for an address of no known kind.
 fn place(path: &str) -> Option<&'static str> {
     let places = [
         HEALTH,
@@ -126,9 +126,9 @@ fn place(path: &str) -> Option<&'static str> {
     places.into_iter().find(|place| path.starts_with(place))
 }
 
-/// Says in the log what a call of the API was about.
+/// Adds a call's role, service, order and payment to its line in the log.
 fn note_call(config: &Config, caller: &Principal, endpoint: &str, values: &Values) {
-    // What timers call is the same each minute.
+    // Timers make these calls each minute.
     if matches!(endpoint, "outbox/deliver" | "card-payments/check") {
         log::is_routine();
     }
@@ -141,7 +141,7 @@ fn note_call(config: &Config, caller: &Principal, endpoint: &str, values: &Value
     if let Ok(key) = values.key() {
         log::note(Field::Order, end_of_key(key.as_str()));
     }
-    // Elsewhere an id is a customer's.
+    // For other endpoints the id is that of a customer.
     if let Ok(id) = values.id()
         && (endpoint.starts_with("payments/") || endpoint.starts_with("card-payments/"))
     {
@@ -149,7 +149,7 @@ fn note_call(config: &Config, caller: &Principal, endpoint: &str, values: &Value
     }
 }
 
-/// What calls are answered while the variables are wrong.
+/// The problem that calls receive while the variables are wrong.
 pub fn not_configured() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,

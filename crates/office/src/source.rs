@@ -1,9 +1,9 @@
-//! The institution's own system, which is asked for an order when MPay asks.
+//! The institution's own system as a source of orders: it is asked for an order when MPay asks for one.
 //!
-//! MPay's door has no way out but the webhook, and gets none: it asks this door, by the host's own
-//! means, and then reads in the books what became of it. No route of the manifest leads here, so
-//! nobody outside can ask; and whoever could would make the institution's system give an order that it
-//! has, and learn nothing of it.
+//! MPay's door may call no other system than the receivers of webhooks. So it asks this door, through the
+//! host's service chaining, and then reads the result in the books. No route of the manifest leads here, so
+//! nobody outside can send this request. Somebody who could would only make the institution's system send an
+//! order that it has, and would not see the order.
 
 use std::{cell::Cell, time::Duration};
 
@@ -23,31 +23,31 @@ use crate::{
     api::{self, decode},
 };
 
-/// The addresses at which MPay's door asks: behind it the service and the key.
+/// Beginning of the paths that MPay's door calls. The service and the key follow it.
 pub const PATH: &str = "/ask/";
-/// How long the institution's system may take. MPay waits for the answer.
+/// The longest time that the institution's system may take. MPay waits meanwhile.
 const TIME: Duration = Duration::from_secs(3);
 /// The longest document, in bytes.
 const MOST: usize = 200_000;
-/// After so many failures one after the other it is left alone for a while.
+/// After this many failures in succession the system is not asked for [`PAUSE`].
 const FAILURES: u32 = 3;
-/// For so long.
+/// The time without questions after [`FAILURES`] failures.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// What is asked for.
+/// The request to the institution's system.
 #[derive(Serialize)]
 struct Wanted<'a> {
     service_id: &'a str,
     order_key: &'a str,
 }
 
-/// What tells how an order is spelt.
+/// The part of an order's document that gives the spelling of its key.
 #[derive(Deserialize)]
 struct Spelling {
     order_key: Option<String>,
 }
 
-/// Failures one after the other, and until when nobody is asked.
+/// The failures in succession, and the time (of the monotonic clock) until which the system is not asked.
 #[derive(Debug, Clone, Copy, Default)]
 struct Breaker {
     failures: u32,
@@ -55,15 +55,15 @@ struct Breaker {
 }
 
 thread_local! {
-    /// That of this instance: each finds out for itself, and an instance lives for 128 requests.
+    /// The state of this instance. Each instance finds out for itself, and lives for 128 requests only.
     static BREAKER: Cell<Breaker> = const { Cell::new(Breaker { failures: 0, until: Duration::ZERO }) };
 }
 
-/// Asks for an order, and takes what comes as a version of it. 204 if that is done, 404 if there is no
-/// such order; 503 if nobody knows.
+/// Asks for an order, and registers the answer as a version of it. 204 if that is done; 404 if there is no such
+/// order; 503 if the system gave no answer that could be used.
 ///
 /// # Errors
-/// [`Problem`].
+/// A 404 or 405 [`Problem`] for another request than that of MPay's door; 503 if no answer could be used.
 pub async fn answer<P: Platform>(
     app: &App,
     store: &Ledger<P>,
@@ -112,7 +112,7 @@ pub async fn answer<P: Platform>(
     Ok(response)
 }
 
-/// The document of an order; `None` if there is no such order.
+/// The order's document from the institution's system; `None` if the system has no such order.
 async fn ask<P: Platform>(
     store: &Ledger<P>,
     source: &Webhook,
@@ -150,7 +150,7 @@ async fn ask<P: Platform>(
         Some(Err(reason)) => reason.to_string(),
         None => "it took too long".to_owned(),
     };
-    // Without the key: it is what somebody typed, which may be the code of a person.
+    // The log does not show the key. A payer typed it, and it may be a person's code.
     log!("the order source did not give an order of service {service} ({id}): {reason}");
     BREAKER.set(Breaker {
         failures: breaker.failures.saturating_add(1),
@@ -159,7 +159,8 @@ async fn ask<P: Platform>(
     Err(failed())
 }
 
-/// The key as the institution writes it, if payers could take it for the one that was typed.
+/// The key in the institution's spelling, if a payer could mean it by the key that was typed; else the key that
+/// was typed.
 fn spelt(body: &[u8], typed: OrderKey) -> OrderKey {
     let document = serde_json::from_slice::<Spelling>(body).ok();
     let written = document.and_then(|document| document.order_key);
@@ -168,7 +169,8 @@ fn spelt(body: &[u8], typed: OrderKey) -> OrderKey {
     same.unwrap_or(typed)
 }
 
-/// A document that is not taken. An order that cannot be changed any more is answered as it is.
+/// Handles a document that was refused. A conflict is no failure: the order cannot be changed any more, and
+/// MPay receives it as it is in the books.
 fn refused(problem: Problem, service: &ServiceId) -> Result<(), Problem> {
     let (_, errors) = problem.clone().into_parts();
     let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();

@@ -12,7 +12,7 @@ const KEY: usize = 36;
 /// The longest value of a property, in characters.
 const VALUE: usize = 255;
 
-/// A payer's arrival: what the provider's page posted, or what they typed.
+/// A payer's arrival: the data that the provider's page posted, or that they typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
     /// `ServiceID`.
@@ -74,7 +74,8 @@ impl Visit {
         fields
     }
 
-    /// The visit for one of the orders that were found: each is paid under its own key, whatever was typed.
+    /// The visit for one of the orders that were found: each is paid under its own key, not under the
+    /// name that was typed.
     pub fn of(&self, order: &OrderDetails) -> Self {
         let key = order.get("OrderKey").filter(|key| !key.is_empty());
         Self {
@@ -133,10 +134,10 @@ impl Terms {
         self.partial || self.advance || !self.payable || self.due.is_none_or(Money::is_zero)
     }
 
-    /// The amount that was typed, or what is due.
+    /// The amount that was typed, or the amount that is due.
     ///
     /// # Errors
-    /// What is wrong with it, for the payer.
+    /// A text for the payer that names the mistake.
     pub fn amount(&self, typed: Option<&str>) -> Result<Money, Text> {
         let amount = match typed.map(str::trim).filter(|typed| !typed.is_empty()) {
             Some(typed) => {
@@ -195,10 +196,10 @@ pub fn is_true(flag: Option<&str>) -> bool {
     matches!(flag.map(str::trim), Some("true" | "1"))
 }
 
-/// The confirmation of what the payer chose.
+/// The confirmation of the payment that the payer chose.
 ///
 /// # Errors
-/// What is wrong with his choice, for the payer.
+/// A text for the payer that names the mistake.
 pub fn confirmation(
     visit: &Visit,
     order: &OrderDetails,
@@ -236,7 +237,7 @@ pub fn confirmation(
     })
 }
 
-/// The page of a payer who did not succeed: nothing of it is sent.
+/// The confirmation shown to a payer who did not succeed; it is not sent.
 pub fn failed(visit: &Visit, order: &OrderDetails, request: &Request) -> Confirmation {
     let amount = Terms::of(order).amount(request.field("amount"));
     Confirmation {

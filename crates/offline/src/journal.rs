@@ -1,4 +1,4 @@
-//! Every exchange with the provider: both messages, byte for byte, and what was made of them.
+//! Every exchange with the provider: both messages, byte for byte, and their outcome.
 
 use std::{
     collections::VecDeque,

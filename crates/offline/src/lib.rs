@@ -1,6 +1,6 @@
-//! MPay offline: the payer's side of MPay on one's own machine, for rehearsals. It shows an order as
-//! MPay's pay page does, confirms payments until that succeeds, plays what can go wrong, and keeps a
-//! journal of all messages.
+//! MPay offline: the payer's side of MPay on one's own machine, for rehearsals. It shows an order like
+//! MPay's pay page, confirms payments until that succeeds, plays faults, and keeps a journal of all
+//! messages.
 //!
 //! Every page works without a script. All state is in memory, and bounded.
 //!
@@ -24,8 +24,8 @@
 //! | `provider`, `journal` | the calls, and what was said in them |
 //!
 //! A payment: `routes` → `checkout` → `payment` → `mischief`, if one was chosen → `provider` →
-//! [`mpay_client`] → the provider; its answer goes into `journal`, and the page shows what `payment`
-//! made of it.
+//! [`mpay_client`] → the provider; its answer goes into `journal`, and the page shows the state of
+//! `payment`.
 
 #![cfg_attr(
     not(test),
@@ -58,7 +58,7 @@ pub use stage::Server;
 use stage::{Language, Reply, Request};
 use wsse::{Algorithms, Certificate, Signer};
 
-/// The options of MPay offline: what to play MPay with, and against whom.
+/// The options of MPay offline: the identity that plays MPay, and the provider.
 #[derive(Clone)]
 pub struct Options {
     /// The address to listen at; port 0 takes a free one. On a loopback address, requests for other hosts are

@@ -1,5 +1,5 @@
-//! Mischief between MPay and a provider, on demand: what is sent, what a right provider
-//! answers, and whether this one did.
+//! Mischief between MPay and a provider, on demand: the messages, the answer of a right provider, and the
+//! comparison with this one's.
 
 use std::{sync::Arc, thread};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use mpay_client::{Confirmation, OrderDetails};
 
-/// A mischief: what goes wrong, or is unusual, about a confirmation.
+/// A mischief: a fault of a confirmation, or an unusual one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mischief {
     /// The same confirmation twice, one after the other.
@@ -76,7 +76,7 @@ impl Mischief {
         Self::all().iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Plays it on a payment. `confirmed` says whether the provider has confirmed that before.
+    /// Plays it on a payment. `confirmed` is true if the provider has confirmed that before.
     pub fn play(self, provider: &Provider, payment: &Confirmation, confirmed: bool) -> Trial {
         use Expected::{Fault, Success, SuccessOrBusy};
         let before = OrderState::ask(provider, payment);
@@ -164,7 +164,7 @@ impl Trial {
         (!self.steps.is_empty()).then_some(right)
     }
 
-    /// True if what is due after is what must be, where that can be told.
+    /// True if the amount due afterwards is right, as far as that can be told.
     pub fn due_is_right(&self) -> bool {
         let after = self.after.as_ref().and_then(|order| order.due);
         self.expected_due.is_none_or(|due| after == Some(due))
@@ -208,7 +208,7 @@ impl Step {
 pub enum Expected {
     /// Success.
     Success,
-    /// Success, or `InternalError` from one who waits for the other.
+    /// Success, or `InternalError` for a call that waits for the other.
     SuccessOrBusy,
     /// A signed fault of this code.
     Fault(&'static str),
@@ -243,8 +243,8 @@ impl OrderState {
         order.ok().as_ref().map(Self::of)
     }
 
-    /// What is due after a payment, or after none. What becomes of an order that could not be paid
-    /// is the provider's affair.
+    /// The amount due after a payment, or without one. An order that could not be paid is the provider's
+    /// affair.
     fn due_after(&self, payment: Option<&Confirmation>) -> Option<Money> {
         let due = self.due?;
         let Some(payment) = payment else {

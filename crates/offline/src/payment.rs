@@ -124,8 +124,8 @@ impl Payment {
         self.woken.notify_one();
     }
 
-    /// Plays a mischief on it. What the provider confirms by that is confirmed. For a payment that
-    /// failed there is nothing to be sent.
+    /// Plays a mischief on it. If the provider confirms the payment by that, it is confirmed. For a
+    /// payment that failed there is nothing to send.
     pub fn play(&self, mischief: Mischief, provider: &Provider) {
         let stage = self.lock().stage;
         if stage == Stage::Failed {
@@ -143,7 +143,7 @@ impl Payment {
         self.woken.notify_one();
     }
 
-    /// One attempt. Gives whether to go on.
+    /// Makes one attempt. True if another should follow.
     fn attempt(&self, provider: &Provider) -> bool {
         let entry = provider.confirm(&self.purchase.confirmation, Manner::Usual, None);
         let success = entry.record.outcome == Outcome::Success;
@@ -163,7 +163,8 @@ impl Payment {
         go_on
     }
 
-    /// Goes from one stage to another, unless it is in neither any more. Gives whether to go on.
+    /// Goes from one stage to another, unless it is in neither any more. True if the attempts should go
+    /// on.
     fn turn(&self, from: Stage, to: Stage) -> bool {
         let mut progress = self.lock();
         // It may have been stopped and begun again meanwhile.

@@ -18,7 +18,7 @@ use mpay_client::{
     Answer, Client, Confirmation, Fault, OrderDetails, encode_query, read_orders, read_verified,
 };
 
-/// A provider, and the journal of what was said to it.
+/// A provider, and the journal of the exchanges with it.
 #[derive(Debug)]
 pub struct Provider {
     client: Client,
@@ -60,7 +60,7 @@ pub enum NoOrder {
     Unreachable(String),
 }
 
-/// What a call is about.
+/// The subject of a call.
 struct Call<'a> {
     operation: &'static str,
     response: &'static str,

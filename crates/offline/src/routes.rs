@@ -18,10 +18,11 @@ use super::{
 };
 use mpay_client::OrderDetails;
 
-/// Of files to keep: a browser would try to show XML, and MPay gives its invoices so.
+/// The type of files to keep: a browser would try to show XML, and MPay sends its invoices like this.
 const BINARY: &str = "application/octet-stream";
 
-/// How long the answer to a payer waits for the provider's first one, which then is on the page.
+/// The time for which the answer to a payer waits for the provider's first answer, which is then on the
+/// page.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// True if a path is where pages of providers send payers, and operators of terminals come in.
@@ -256,7 +257,7 @@ fn deliver(offline: &Offline, payment: &Arc<Payment>) {
     payment.wait_for_answer(made, PATIENCE);
 }
 
-/// The page of a payment, and what its buttons do.
+/// The page of a payment, and its buttons.
 fn of_payment(
     offline: &Offline,
     request: &Request,

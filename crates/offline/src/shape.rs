@@ -1,5 +1,5 @@
-//! Signed messages as other stacks write them. They say the same as [`Client::sign`]'s, in another
-//! form, and a provider must take them all.
+//! Signed messages as other stacks write them. They mean the same as [`Client::sign`]'s, in another form,
+//! and a provider must take them all.
 //!
 //! [`Client::sign`]: mpay_client::Client::sign
 

@@ -1,5 +1,5 @@
-//! Whether the store keeps its own promises: what every engine owes to the provider, judged by the
-//! calls and answers alone. Where it does not, what the oracle finds is the store's fault.
+//! The audit of the store: the guarantees that every engine owes to the provider, judged by calls and
+//! answers alone. If the store breaks one, the findings of the oracle are the store's fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,27 +8,27 @@ use crate::{
     world::{Call, Reply},
 };
 
-/// What is known of the store's calls.
+/// The known facts about the calls of the store.
 #[derive(Debug, Default)]
 pub struct Audit {
-    /// The number of the call that was sent last.
+    /// The number of the latest call.
     sent: u64,
-    /// Counters that are being asked for, by the number of the call.
+    /// Counters of calls that have no answer yet, by the number of the call.
     counting: BTreeMap<u64, String>,
     /// Numbers given out, by counter.
     counts: BTreeMap<String, BTreeSet<u64>>,
-    /// Batches on their way, by the number of the call.
+    /// Keys of batches that have no answer yet, by the number of the call.
     writing: BTreeMap<u64, Vec<String>>,
     /// The latest batch that was confirmed for each key.
     written: BTreeMap<String, u64>,
-    /// For each batch that was confirmed the call that was sent last before.
+    /// For each confirmed batch, the number of the latest call sent before its confirmation.
     ended: BTreeMap<u64, u64>,
-    /// What the store did wrong.
+    /// The faults of the store.
     pub faults: Vec<String>,
 }
 
 impl Audit {
-    /// A call is sent.
+    /// Notes that a call is sent.
     pub fn called(&mut self, number: u64, call: &Call) {
         self.sent = number;
         match call {
@@ -43,7 +43,7 @@ impl Audit {
         }
     }
 
-    /// A call is answered.
+    /// Notes that a call is answered.
     pub fn answered(&mut self, number: u64, reply: &Reply) {
         match reply {
             Reply::Count(count) => {
@@ -64,18 +64,18 @@ impl Audit {
         }
     }
 
-    /// A record is not written as it was sent: it is not seen by calls and answers, but told by the store.
+    /// Notes that a record is written damaged. Calls and answers do not show this, so the store tells it.
     pub fn damaged(&mut self, key: &str) {
         self.faults.push(format!("{key} is damaged"));
     }
 
-    /// Looks at what the store holds at the end: each batch that was confirmed is there whole, but
-    /// for what may have been written later.
+    /// Checks the store at the end of a run: each confirmed batch must be there whole, except where a
+    /// later one may have replaced it.
     pub fn at_the_end(&mut self, engine: &Engine) {
         for (key, number) in &self.written {
             let fault = match engine.writer(key) {
                 None => format!("{key} is not there, though call {number} wrote it"),
-                // Only a call that had ended before this one was sent is surely older.
+                // Only a call that had ended before this one was sent is certainly older.
                 Some(writer) if self.ended.get(&writer).is_some_and(|sent| sent < number) => {
                     format!("{key} is as call {writer} wrote it, and not call {number}")
                 }

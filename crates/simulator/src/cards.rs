@@ -1,6 +1,6 @@
-//! Payments by card: the gateway as a party of the world, with whatever is lost on the way to it and
-//! from it; payers at its pages, and people who take, release and give back. It keeps its own count of the
-//! money, with which the books are compared.
+//! Payments by card: the gateway as a party of the world, with messages lost on the way to it and from
+//! it; payers at its pages, and people who take, release and give back money. The gateway keeps its own
+//! count of the money, with which the books are compared.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,13 +27,13 @@ use crate::{
     world::{HostId, World},
 };
 
-/// Found where the books and the gateway do not agree.
+/// Rule: the books and the gateway agree.
 const MONEY: &str = "money at the gateway and in the books differs";
-/// Found where one refund was made more than once.
+/// Rule: one refund is made once.
 const TWICE: &str = "a refund is made twice";
-/// Found where a hold is taken, and others of its order that were taken have paid it.
+/// Rule: no hold is taken of an order that other holds, taken before, have paid.
 const HOLDS: &str = "a hold is taken of an order that another has paid";
-/// Found where a card pays what MPay has paid.
+/// Rule: no card pays what MPay has paid.
 const PAID: &str = "a card is charged for what MPay has paid";
 
 /// A variable of the gateway; `None` for any other.
@@ -49,14 +49,14 @@ pub fn variable(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The gateway, and what people know of the payments there.
+/// The gateway, and the knowledge that people have of the payments there.
 pub struct Cards {
     gateway: Gateway,
     /// The payments that were begun, in the order of their beginning.
     begun: Vec<Begun>,
     /// Ids by the key of the request that has begun them.
     requests: BTreeMap<String, BTreeSet<String>>,
-    /// How many requests there were.
+    /// Number of requests so far.
     count: u64,
 }
 
@@ -65,23 +65,24 @@ struct Begun {
     id: String,
     order: OrderId,
     capture: &'static str,
-    /// Until when it is told as pending.
+    /// The time until which the gateway calls it pending.
     pending: Micros,
-    /// What was asked to be given back, by the key of the request.
+    /// Requests to give money back, by the key of the request.
     refunds: BTreeMap<String, Refund>,
-    /// What commands of the provider gave back at the gateway, and what then remained.
+    /// Amounts that commands of the provider gave back at the gateway, each with the amount that then
+    /// remained.
     made: Vec<(u64, u64)>,
     in_cabinet: bool,
     charged: bool,
-    /// What was held, and taken by a command of the provider.
+    /// Amount that was held, and taken by a command of the provider.
     taken: u64,
 }
 
 /// A request to give money back.
 struct Refund {
-    /// How much; `None` is all that remains.
+    /// The amount; `None` for all that remains.
     amount: Option<u64>,
-    /// Whether that was acknowledged.
+    /// True if the provider acknowledged it.
     is_done: bool,
 }
 
@@ -117,7 +118,7 @@ impl Cards {
         self.begun.iter_mut().find(|begun| begun.id == id)
     }
 
-    /// Whether a payment of this id was begun.
+    /// True if a payment of this id was begun.
     pub fn knows(&self, id: &str) -> bool {
         self.gateway.order(id).is_some()
     }
@@ -127,7 +128,7 @@ fn time(world: &World) -> Timestamp {
     clock::true_time(world.now() + world.begins.get())
 }
 
-/// Lets somebody do something at the gateway, now; and posts what it then tells.
+/// Does something at the gateway, now, and posts the notifications that it then sends.
 fn at_gateway<T>(world: &Rc<World>, deed: impl FnOnce(&Gateway) -> T) -> T {
     let (done, notices) = {
         let cards = world.cards.borrow();
@@ -145,7 +146,7 @@ fn at_gateway<T>(world: &Rc<World>, deed: impl FnOnce(&Gateway) -> T) -> T {
     done
 }
 
-/// Posts a notification, sooner or later.
+/// Posts a notification after a delay of up to 12 minutes.
 fn post(world: &Rc<World>, body: String) {
     let late = world.random.scaled(10_000, 12 * MINUTE);
     let world2 = Rc::clone(world);
@@ -161,18 +162,18 @@ fn post(world: &Rc<World>, body: String) {
     });
 }
 
-/// What becomes of a request to the gateway.
+/// The fate of a request to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Answered,
     NotSent,
-    /// It never comes.
+    /// The request never arrives.
     Lost,
-    /// It comes, and the answer is late.
+    /// The request arrives, and the answer is late.
     Late,
-    /// It comes late, and its answer too late.
+    /// The request arrives late, and its answer too late.
     Delayed,
-    /// It comes, and something goes wrong with the answer.
+    /// The request arrives, and something goes wrong with the answer.
     Spoilt(Mischief),
 }
 
@@ -201,7 +202,7 @@ fn fate(world: &World) -> Fate {
 /// The gateway's side of a request of a host.
 ///
 /// # Errors
-/// What the host knows of it, if there is no answer.
+/// The reason for which there is no answer, as far as the host knows it.
 pub async fn fetch(
     world: &Rc<World>,
     host: HostId,
@@ -230,7 +231,7 @@ pub async fn fetch(
     let answered = Slot::new(&world.executor);
     if fate != Fate::Lost {
         let (world2, answered) = (Rc::clone(world), answered.clone());
-        // It is on its way, whatever becomes of the host.
+        // The request is on its way, whatever happens to the host.
         world.executor.after(way, move || {
             let given = receive(&world2, &command, &request, fate);
             let (status, body, after) = match given {
@@ -255,7 +256,7 @@ pub async fn fetch(
     answer.ok_or_else(|| Unanswered::Unknown("no answer came in time".to_owned()))
 }
 
-/// The gateway does what a request asks for.
+/// Lets the gateway do what a request asks for.
 fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fate) -> Given {
     let text = String::from_utf8_lossy(request.body()).into_owned();
     let id = text
@@ -287,7 +288,7 @@ fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fat
     let is_paid = before
         .as_ref()
         .is_some_and(|order| order.taken + order.held > 0);
-    // What was told once is at work no more.
+    // A payment that was once told as paid is pending no more.
     if command == "GetState"
         && is_paid
         && !is_pending
@@ -303,7 +304,8 @@ fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fat
     given
 }
 
-/// Notes what a command gave back, if it did; what is given back in the cabinet comes by no command.
+/// Notes the amount that a command gave back, if it gave back any. Money given back in the cabinet comes
+/// by no command.
 fn note_refund(world: &World, id: &str, before: Option<&Order>) {
     let mut cards = world.cards.borrow_mut();
     let Some(order) = cards.gateway.order(id) else {
@@ -315,9 +317,10 @@ fn note_refund(world: &World, id: &str, before: Option<&Order>) {
     }
 }
 
-/// Whoever decides by itself takes nothing for what was paid long before.
+/// Checks that the provider, where it decides by itself, takes nothing for an order that was paid long
+/// before.
 fn charged(world: &World, id: &str) {
-    /// Longer than a call, with what is late in it.
+    /// Longer than a call, with its delays.
     const LONG: Micros = 6 * MINUTE;
     let order = match world.cards.borrow_mut().of(id) {
         Some(begun) if begun.capture == "checked" => begun.order,
@@ -347,8 +350,8 @@ fn most(order: &OrderHistory) -> Bani {
     amounts.max().unwrap_or(0)
 }
 
-/// Of the holds of an order, whoever decides on them, none is taken once those that were taken have paid
-/// it. What is taken in the cabinet nobody is asked about.
+/// Checks that no hold of an order is taken once the holds taken before have paid the order, whoever
+/// decides on them. Nobody is asked about holds that are taken in the cabinet.
 fn check_holds(world: &World, id: &str) {
     let mut cards = world.cards.borrow_mut();
     let taken = cards.gateway.order(id).map_or(0, |order| order.taken);
@@ -361,7 +364,8 @@ fn check_holds(world: &World, id: &str) {
     };
     let others = cards.begun.iter();
     let others = others.filter(|begun| begun.order == order && begun.id != id);
-    // Of what was given back in the cabinet before anybody asked, the books know only what was left.
+    // If money was given back in the cabinet before anybody asked the gateway, the books know only what
+    // was left.
     let known = |begun: &Begun| match begun.in_cabinet {
         true => {
             let order = cards.gateway.order(&begun.id);
@@ -383,7 +387,7 @@ fn check_holds(world: &World, id: &str) {
     }
 }
 
-/// Notes that money was taken: its order may have it from now on.
+/// Notes that money was taken, so that its order may have it from now on.
 fn note_taken(world: &World, id: &str) {
     let mut cards = world.cards.borrow_mut();
     let taken = cards.gateway.order(id).map_or(0, |order| order.taken);
@@ -408,7 +412,7 @@ fn amount_of(minor: u64) -> Bani {
     Bani::try_from(minor).unwrap_or(Bani::MAX)
 }
 
-/// Somebody begins a payment of an order: the same request until it is answered.
+/// Begins a payment of an order, by one request that is repeated a few times.
 pub async fn begin(world: Rc<World>, order: OrderId) {
     let is_open = world
         .history
@@ -461,7 +465,7 @@ pub async fn begin(world: Rc<World>, order: OrderId) {
             }
             let is_new = cards.of(&id).is_none();
             if is_new {
-                // Some few are at work for days.
+                // A few are pending for days.
                 let long = world.random.happens(0.03);
                 let pending = match long {
                     true => world.now() + world.random.between(HOUR, 70 * HOUR),
@@ -479,8 +483,8 @@ pub async fn begin(world: Rc<World>, order: OrderId) {
     }
 }
 
-/// Two payers hold all of an order, and both holds are judged in the same moment: that of the first as
-/// its payer comes back, that of the second because somebody says so.
+/// Lets two payers hold the whole amount of an order, and has both holds judged at the same moment: the
+/// first as its payer comes back, the second because somebody asks for it.
 async fn two_holds(world: &Rc<World>, order: OrderId, key: &str) {
     let mut ids = Vec::new();
     for capture in ["checked", "manual"] {
@@ -521,7 +525,7 @@ async fn two_holds(world: &Rc<World>, order: OrderId, key: &str) {
     Ask::new("POST", charge).send(world).await;
 }
 
-/// A payer at the gateway's page: pays, fails first, pays by MPay too, or leaves.
+/// Acts as a payer at the gateway's page, who pays, fails first, pays by MPay too, or leaves.
 async fn pay(world: Rc<World>, id: String, order: OrderId) {
     const PAYS: &str = "4111111111100031";
     const CARDS: [&str; 7] = [
@@ -576,7 +580,7 @@ async fn pay(world: Rc<World>, id: String, order: OrderId) {
     }
 }
 
-/// A payment at which somebody looks, with its order at the gateway: one of those that `wanted` names.
+/// One of the payments that `wanted` selects, with its order at the gateway.
 fn some(world: &World, wanted: impl Fn(&Begun, &Order) -> bool) -> Option<(String, Order)> {
     let cards = world.cards.borrow();
     let all = cards.begun.iter().filter_map(|begun| {
@@ -587,7 +591,7 @@ fn some(world: &World, wanted: impl Fn(&Begun, &Order) -> bool) -> Option<(Strin
     world.random.pick(&all).cloned()
 }
 
-/// Somebody takes or releases what is held.
+/// Takes or releases money that is held.
 pub async fn settle(world: Rc<World>) {
     let held = |begun: &Begun, order: &Order| {
         begun.capture == "manual" && matches!(order.state, State::Authorized | State::Charged)
@@ -621,15 +625,14 @@ pub async fn settle(world: Rc<World>) {
     }
 }
 
-/// Somebody gives money back, by the same request until they are tired of it.
+/// Gives money back, by the same request until its sender tires of it.
 pub async fn refund(world: Rc<World>) {
     let taken = |_: &Begun, order: &Order| order.taken > 0;
     let Some((id, order)) = some(&world, taken) else {
         return;
     };
     let is_whole = world.random.happens(0.15);
-    // Of a half, a second one leaves nothing, as whoever gives back all that remains does. Of nothing there
-    // is no half.
+    // The second half leaves nothing, just like a request for all that remains. Zero has no half.
     let remaining = order.remaining();
     let is_half = world.random.happens(0.25) && remaining > 0 && remaining.is_multiple_of(2);
     let (key, amount) = {
@@ -639,7 +642,7 @@ pub async fn refund(world: Rc<World>) {
         let (key, amount) = match (is_whole, is_half) {
             (true, _) => (format!("refund-{id}-all"), None),
             (_, true) => (format!("refund-{id}-{count}"), Some(remaining / 2)),
-            // Each amount tells which request it is of.
+            // Each amount identifies its request.
             _ => (format!("refund-{id}-{count}"), Some(101 + count)),
         };
         if let Some(begun) = cards.of(&id) {
@@ -683,7 +686,7 @@ pub async fn refund(world: Rc<World>) {
     }
 }
 
-/// Each request gave money back once at the most; and did where that was acknowledged.
+/// Checks that each request gave money back at most once, and that it did if it was acknowledged.
 fn check_refunds(world: &World, id: &str) {
     let mut cards = world.cards.borrow_mut();
     let Some(order) = cards.gateway.order(id) else {
@@ -707,7 +710,7 @@ fn check_refunds(world: &World, id: &str) {
         let times = made.iter().filter(|(made, _)| *made == amount).count();
         let asked = asked.values();
         let asked = asked.filter(|asked| asked.amount == Some(amount)).count();
-        // All that was left may have been just as much.
+        // The request for all that was left may have given back the same amount.
         let is_rest = wants_all && made.contains(&(amount, 0));
         if times > asked + usize::from(is_rest) {
             twice(format!("{asked} requests for {amount}"));
@@ -717,7 +720,7 @@ fn check_refunds(world: &World, id: &str) {
         let Some(amount) = amount.amount else {
             continue;
         };
-        // What was given back in the cabinet meanwhile cannot be told from it.
+        // Money given back in the cabinet meanwhile cannot be told from it.
         if !order.refunds.contains(&amount) && !begun.in_cabinet {
             let refunds = &order.refunds;
             let detail = format!("{amount} of {id} is not given back: {refunds:?}");
@@ -726,7 +729,7 @@ fn check_refunds(world: &World, id: &str) {
     }
 }
 
-/// Somebody does something in the gateway's cabinet, or a bank does.
+/// Does something in the gateway's cabinet, or at a bank.
 pub fn cabinet(world: &Rc<World>) {
     let any = |_: &Begun, order: &Order| matches!(order.state, State::Authorized | State::Charged);
     let Some((id, order)) = some(world, any) else {
@@ -756,7 +759,8 @@ pub fn cabinet(world: &Rc<World>) {
     note_taken(world, &id);
 }
 
-/// The timer asks for what is not over, each minute, and now and then for what was paid.
+/// Acts as the timer: asks each minute for the payments that are not over, and sometimes for the paid
+/// ones.
 pub async fn cron(world: Rc<World>) {
     while !world.peace.get() {
         let pause = world.random.between(40 * SECOND, 80 * SECOND);
@@ -768,8 +772,8 @@ pub async fn cron(world: Rc<World>) {
     }
 }
 
-/// Once everything works: whatever is open is asked for until it is over, and the paid once more.
-/// Gives how many days that took.
+/// Asks, once everything works, for each open payment until it is over, and once more for the paid ones.
+/// Gives the number of days that this took.
 pub async fn make_peace(world: &Rc<World>) -> u64 {
     let began = world.now();
     let mut open = None;
@@ -779,7 +783,7 @@ pub async fn make_peace(world: &Rc<World>) -> u64 {
         if open == Some(0) {
             break;
         }
-        // What nobody decides on lapses.
+        // A hold that nobody decides on lapses.
         let orders = world.cards.borrow().gateway.orders();
         for order in orders {
             let age = world.now().saturating_sub(began);
@@ -800,7 +804,7 @@ pub async fn make_peace(world: &Rc<World>) -> u64 {
             .borrow_mut()
             .find("nothing goes on", "card", detail);
     }
-    // Notifications that were late.
+    // Notifications that were late still arrive.
     world.sleep(20 * MINUTE).await;
     let mut after = Cursor::default();
     for _ in 0..100 {
@@ -814,7 +818,7 @@ pub async fn make_peace(world: &Rc<World>) -> u64 {
     world.now().saturating_sub(began) / DAY
 }
 
-/// A payment as the books have it.
+/// A payment, as the books have it.
 struct Recorded {
     amount: u64,
     remaining: u64,
@@ -834,8 +838,8 @@ fn recorded(document: &Value) -> Option<Recorded> {
     })
 }
 
-/// The money taken at the gateway and the money recorded agree, for each payment; and no refund was made
-/// twice.
+/// Checks that the money taken at the gateway and the money recorded agree, for each payment, and that no
+/// refund was made twice.
 pub async fn check(world: &Rc<World>) {
     let orders = world.cards.borrow().gateway.orders();
     for order in orders {
@@ -873,8 +877,8 @@ pub async fn check(world: &Rc<World>) {
     }
 }
 
-/// Whether the books say what the gateway did. What was given back before anybody asked cannot be told
-/// from what was never taken; of all of it, what was asked for is taken for taken.
+/// True if the books agree with the gateway. Money given back before anybody asked looks like money never
+/// taken; if all of it was given back, the asked amount may be recorded as taken.
 fn agrees(order: &Order, known: &Recorded) -> bool {
     let mut taken = vec![order.taken];
     let mut left = order.taken;
@@ -892,7 +896,7 @@ fn agrees(order: &Order, known: &Recorded) -> bool {
     order.taken > 0 && known.amount > 0 && remains && taken.contains(&known.amount)
 }
 
-/// Whether money of an order was given back: then its status is no matter of the model.
+/// True if money of an order was given back: then the model says nothing of its status.
 pub fn has_refunds(world: &World, order: OrderId) -> bool {
     let cards = world.cards.borrow();
     let mut of = cards.begun.iter().filter(|begun| begun.order == order);

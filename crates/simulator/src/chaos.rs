@@ -1,4 +1,4 @@
-//! What befalls hosts: they die, are stopped for minutes, their clocks are set, their configuration
+//! Accidents of hosts: they die, are stopped for minutes, their clocks are set, and their configuration
 //! is changed on one after the other.
 
 use std::rc::Rc;
@@ -11,32 +11,32 @@ use crate::{
     world::World,
 };
 
-/// What may befall hosts in a run.
+/// The accidents that hosts may have in a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Chaos {
-    /// Whether hosts die.
+    /// True if hosts die.
     pub kills: bool,
-    /// How long they are stopped at most; 0 for never.
+    /// The longest time for which a host is stopped; 0 for never.
     pub longest_stop: Micros,
-    /// How far clocks are from the true time at most.
+    /// The greatest difference of a clock from the true time.
     pub farthest_clock: Micros,
-    /// Whether clocks are set while hosts run.
+    /// True if clocks are set while hosts run.
     pub steps: bool,
-    /// Whether the configuration changes.
+    /// True if the configuration changes.
     pub configures: bool,
-    /// Whether it changes again and again, and is read slowly.
+    /// True if it changes again and again, and is read slowly.
     pub rotates: bool,
-    /// How often a host dies when it has just answered.
+    /// The probability that a host dies just after an answer.
     pub strikes: f64,
-    /// How often a variable cannot be read.
+    /// The probability that a variable cannot be read.
     pub unreadable: f64,
-    /// The mean time between two of these.
+    /// The unit of the pauses between two accidents, which last from a tenth of it to four times as long.
     pub pause: Micros,
 }
 
 impl Chaos {
-    /// That of a run. A mild one stays within what the provider takes for granted: clocks that
-    /// differ by seconds, and writers that are stopped for seconds.
+    /// The accidents of a run, by chance. A mild run stays within the assumptions of the provider: clocks
+    /// that differ by seconds, and writers that are stopped for seconds.
     pub fn of_run(random: &Random, mild: bool) -> Self {
         let (stop, clock) = if mild {
             (5 * SECOND, 4 * SECOND)
@@ -67,7 +67,7 @@ impl Chaos {
         }
     }
 
-    /// A clock, as such a run has it.
+    /// A clock, set wrong as far as the run allows.
     pub fn clock(&self, world: &World) -> Clock {
         let far = match world.random.happens(0.3) {
             true => self.farthest_clock,
@@ -82,9 +82,9 @@ impl Chaos {
 
 /// Changes the configuration of one host after the other, back and forth, until the world is at peace.
 ///
-/// A host is left the time to read it once from its beginning to its end, and to end what it began to
-/// read before: who changes it twice at the same variable of two readings that follow each other
-/// deceives everybody.
+/// Each host gets the time to read its variables once from the first to the last, and to end the readings
+/// that began before the change. Two changes at the same variable of two successive readings would
+/// deceive any reader.
 pub async fn rotate(world: Rc<World>) {
     while !world.peace.get() {
         let pause = world.random.scaled(200_000, 5 * SECOND);
@@ -103,7 +103,7 @@ pub async fn rotate(world: Rc<World>) {
     }
 }
 
-/// Lets days be short: some seconds after midnight it is the evening again, of the next day.
+/// Makes days short: some seconds after midnight it is the evening of the next day.
 pub async fn hurry(world: Rc<World>) {
     const MIDNIGHT: Micros = 20 * MINUTE;
     const DAYS: u32 = 2;
@@ -127,7 +127,7 @@ pub async fn hurry(world: Rc<World>) {
     }
 }
 
-/// Lets it happen, until the world is at peace.
+/// Causes the accidents of a run, until the world is at peace.
 pub async fn reign(world: Rc<World>, chaos: Chaos) {
     while !world.peace.get() {
         let pause = world.random.scaled(chaos.pause / 10, chaos.pause * 4);

@@ -1,4 +1,4 @@
-//! The order API, as programs call it.
+//! A client of the order API, as programs call it.
 
 use std::{fmt, rc::Rc};
 
@@ -13,7 +13,7 @@ use crate::{
     world::{Answer, HostId, World},
 };
 
-/// Where a reader goes on.
+/// A cursor: the place at which a reader goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     text: String,
@@ -37,12 +37,12 @@ impl fmt::Display for Cursor {
 }
 
 impl Cursor {
-    /// Where to go on, while there is more.
+    /// The cursor of the next page; `None` on the last page.
     pub fn next(page: &Value) -> Option<Self> {
         Self::of(page, "next")
     }
 
-    /// Where a page of a list that grows ends.
+    /// The cursor at the end of a page of a list that grows.
     pub fn reached(page: &Value) -> Option<Self> {
         Self::of(page, "cursor")
     }
@@ -55,7 +55,7 @@ impl Cursor {
     }
 }
 
-/// A call, before it is sent.
+/// A call of the API, to be sent.
 #[derive(Debug, Clone)]
 pub struct Ask {
     method: &'static str,
@@ -79,31 +79,31 @@ impl Ask {
         }
     }
 
-    /// With a document.
+    /// The call with a JSON document.
     pub fn json(self, body: &Value) -> Self {
         self.text("application/json", body.to_string())
     }
 
-    /// With a document of a media type.
+    /// The call with a document of a media type.
     pub fn text(mut self, media_type: &'static str, body: String) -> Self {
         self.headers.push(("Content-Type", media_type.to_owned()));
         self.body = body;
         self
     }
 
-    /// With a header.
+    /// The call with one more header.
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// As somebody else.
+    /// The call under another token.
     pub fn by(mut self, token: &'static str) -> Self {
         self.token = token;
         self
     }
 
-    /// Sends it to a host.
+    /// Sends the call to a host.
     pub async fn to(&self, world: &Rc<World>, host: HostId) -> Answer {
         let mut request = Request::builder()
             .method(self.method)
@@ -119,18 +119,18 @@ impl Ask {
         answer
     }
 
-    /// Sends it to some host.
+    /// Sends the call to a host by chance.
     pub async fn send(&self, world: &Rc<World>) -> Answer {
         self.to(world, world.some_host()).await
     }
 
-    /// Sends it again and again, until it is done or refused.
+    /// Sends the call again and again, until it is done or refused.
     pub async fn insist(&self, world: &Rc<World>) -> Answer {
         world.history.borrow_mut().unfinished += 1;
         let mut tries = 0;
         let answer = loop {
             let answer = self.send(world).await;
-            // 401: it could not read its tokens.
+            // 401: the host could not read its tokens.
             if !matches!(answer.status(), 0 | 401 | 503) {
                 break answer;
             }

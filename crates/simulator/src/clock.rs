@@ -5,19 +5,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::executor::Micros;
 
-/// Shows a time for each moment.
+/// The wall clock of a host.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    /// When it was set.
+    /// The moment at which it was set.
     set_at: Micros,
-    /// What it was set to, as a difference from the true time, in microseconds.
+    /// The difference from the true time to which it was set, in microseconds.
     offset: i64,
-    /// How many microseconds it gains in a million.
+    /// Microseconds that it gains in a million; below zero if it is slow.
     drift: i64,
 }
 
-/// What a run calls the true time, at its beginning: 23:40 in Chişinău, so that days end in runs
-/// of half an hour.
+/// The true time at the beginning of a run: 23:40 in Chişinău, so that days end in runs of half an hour.
 const BEGINNING: i64 = 1_780_346_400;
 
 /// The true time at a moment.
@@ -36,14 +35,15 @@ fn at(now: Micros, offset: i64) -> Timestamp {
 }
 
 impl Clock {
-    /// A right one.
+    /// A clock that is right.
     pub const RIGHT: Self = Self {
         set_at: 0,
         offset: 0,
         drift: 0,
     };
 
-    /// A clock that is set at a moment.
+    /// A clock that is set at the moment `now` to a wrong time. `offset` and `drift` are in microseconds,
+    /// the latter for each second.
     pub fn set(now: Micros, offset: i64, drift: i64) -> Self {
         Self {
             set_at: now,
@@ -52,7 +52,7 @@ impl Clock {
         }
     }
 
-    /// What it shows.
+    /// The time that it shows at the moment `now`.
     pub fn shows(&self, now: Micros) -> Timestamp {
         let since = i64::try_from(now.saturating_sub(self.set_at)).unwrap_or(i64::MAX);
         at(now, self.offset + since / 1_000_000 * self.drift)

@@ -1,4 +1,4 @@
-//! How a host is configured.
+//! The configurations of a host.
 
 use mpay_office::access::{Principal, Role};
 
@@ -18,29 +18,29 @@ const WEBHOOKS: &str = "\
 pub const SERVICES: [&str; 2] = ["TAX", "SCHOOL"];
 /// A service of every configuration whose orders nobody registers.
 pub const OPEN: &str = "TOLL";
-/// What each of its orders asks, in bani.
+/// The amount of each of its orders, in bani.
 pub const TOLL: i64 = 3000;
-/// What its orders are made of.
+/// The template of its orders.
 const TEMPLATE: &str = r##"{"open": {
     "key": {"pattern": "T-#{1,6}-"}, "reason": "Reason 0", "amount_due": "30.00",
     "allow_partial_payments": true, "allow_advance_payments": true
 }}"##;
-/// The token of a first person or program.
+/// The token of a first principal.
 pub const TOKEN: &str = "0123456789012345678901234567890123456789";
-/// That of a second person.
+/// The token of a second one.
 pub const OTHER_TOKEN: &str = "9876543210987654321098765432109876543210";
 
-/// A configuration: both are valid, and an institution changes from the first to the second, on one
-/// host after the other.
+/// The configuration of a host. Both are valid; an institution changes from the first to the second, on
+/// one host after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Configuration {
-    /// Before.
+    /// The configuration before the change.
     First,
-    /// After: other accounts, and one service more.
+    /// The configuration after it, with other accounts and one more service.
     Second,
 }
 
-/// Where the money of an order goes: account, bank, fiscal code and name.
+/// The account that an order is paid to: account, bank, fiscal code and name.
 pub type Account = [&'static str; 4];
 
 impl Configuration {

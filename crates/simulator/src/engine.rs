@@ -1,7 +1,7 @@
-//! The store: what each engine does when a call takes effect, and what its faults are.
+//! The store: the effect of a call on each engine, and the faults of engines.
 //!
-//! A call has an effect at one moment (a batch read on Redis at several, one for each run of keys)
-//! and an answer at a later one. Faults come between: the call fails without an effect, or its
+//! A call takes effect at one moment and is answered at a later one. (On Redis a batch is read at several
+//! moments, one for each run of keys.) Faults come in between: the call fails without an effect, or its
 //! answer is lost, or it takes effect long after its caller was told that it failed.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,19 +11,19 @@ use crate::{
     random::{MINUTE, Random, SECOND},
 };
 
-/// Which engine is imitated.
+/// The engine that is imitated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A batch read is of one moment; a batch written is a transaction; writers find the file busy.
+    /// A batch is read at one moment and written in one transaction; writers find the file locked.
     Sqlite,
-    /// Keys are read one by one, at different moments; a batch written (MSET) is one moment.
+    /// Keys are read one by one, at different moments; a batch is written (MSET) at one moment.
     Redis,
-    /// A batch read is of one moment, as on SQLite; connections break, as on Redis.
+    /// A batch is read at one moment, as on SQLite; connections break, as on Redis.
     Postgres,
 }
 
 impl Kind {
-    /// Every one.
+    /// All engines.
     pub const ALL: [Self; 3] = [Self::Sqlite, Self::Redis, Self::Postgres];
 
     /// Its name.
@@ -36,21 +36,21 @@ impl Kind {
     }
 }
 
-/// What an engine must never do: for runs that show that it is found, and whose fault it is.
+/// Faults that an engine must never have, for runs that show that they are found and blamed on the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {
     /// A counter gives one number twice.
     EqualCounts,
-    /// A write that was confirmed is not there.
+    /// A confirmed write is lost.
     LostWrite,
-    /// A batch is written in two parts, and the second sometimes never.
+    /// A batch is written in two parts, the second sometimes never.
     TornBatch,
-    /// A record is not as it was written: only its first half is there.
+    /// Only the first half of a record is written.
     DamagedRecord,
 }
 
 impl Broken {
-    /// Every one.
+    /// All of them.
     pub const ALL: [Self; 4] = [
         Self::EqualCounts,
         Self::LostWrite,
@@ -69,7 +69,7 @@ impl Broken {
     }
 }
 
-/// How often what goes wrong, in a run.
+/// The faults of the store in a run. Numbers without a unit are probabilities for each call.
 #[derive(Debug, Clone)]
 pub struct Weather {
     /// The call fails, and has no effect.
@@ -78,15 +78,15 @@ pub struct Weather {
     pub fail_after: f64,
     /// The caller is told that the call failed; its effect comes later.
     pub late: f64,
-    /// How much later at most.
+    /// The longest time by which that effect comes later.
     pub latest: Micros,
-    /// The call takes long.
+    /// The call takes a long time.
     pub stall: f64,
-    /// How long at most.
+    /// The longest of such times.
     pub longest_stall: Micros,
-    /// Writes that fail because the disk is full come for a while, so often in an hour.
+    /// Periods in which writes fail because the disk is full, per hour.
     pub full_disks: f64,
-    /// What the engine does wrong, and never should.
+    /// A fault that the engine must never have.
     pub broken: Option<Broken>,
 }
 
@@ -103,8 +103,8 @@ impl Weather {
         broken: None,
     };
 
-    /// That of a run: each kind of fault is there in some runs, often or seldom, and not in others,
-    /// since together they would hide what each does alone.
+    /// The faults of a run, by chance. Each kind of fault is present in some runs, often or seldom, and
+    /// absent in others, since together they would hide the effect of each one.
     pub fn of_run(random: &Random, mild: bool) -> Self {
         let rate = |highest: f64| {
             if random.happens(0.5) {
@@ -131,7 +131,7 @@ impl Weather {
     }
 }
 
-/// A value, and which call wrote it.
+/// A value, and the call that wrote it.
 #[derive(Debug, Clone)]
 pub struct Stored {
     /// The value.
@@ -140,15 +140,15 @@ pub struct Stored {
     pub written_by: u64,
 }
 
-/// The values of the store. What it holds survives every host.
+/// The values of the store, which outlive every host.
 pub struct Engine {
-    /// What it imitates.
+    /// The engine that is imitated.
     pub kind: Kind,
     values: BTreeMap<String, Stored>,
 }
 
 impl Engine {
-    /// An empty one.
+    /// An empty store.
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -156,7 +156,7 @@ impl Engine {
         }
     }
 
-    /// Reads some keys, now.
+    /// Reads some keys at once.
     pub fn get(&self, keys: &[String], into: &mut HashMap<String, Vec<u8>>) {
         for key in keys {
             if let Some(stored) = self.values.get(key) {
@@ -165,15 +165,15 @@ impl Engine {
         }
     }
 
-    /// Which call wrote a key's value.
+    /// The number of the call that wrote a key's value.
     pub fn writer(&self, key: &str) -> Option<u64> {
         self.values.get(key).map(|stored| stored.written_by)
     }
 
-    /// Writes some keys, now.
+    /// Writes some keys at once.
     pub fn set(&mut self, call: u64, entries: &[(String, Vec<u8>)]) {
         for (key, value) in entries {
-            // By that a copy for another engine tells which values it must write in another form.
+            // A copy for another engine tells by this which values it must write in another form.
             assert!(!mpay_ledger::is_counter(key), "{key} is written");
             let stored = Stored {
                 value: value.clone(),
@@ -183,7 +183,7 @@ impl Engine {
         }
     }
 
-    /// Adds to a counter, now.
+    /// Adds to a counter at once, and gives its new value.
     pub fn count(&mut self, call: u64, key: &str, by: u64) -> u64 {
         assert!(mpay_ledger::is_counter(key), "{key} is counted");
         let before = self.values.get(key);
@@ -191,7 +191,7 @@ impl Engine {
         let count = before + by;
         let value = match self.kind {
             Kind::Sqlite => count.to_le_bytes().to_vec(),
-            // Redis keeps text; so does a table of texts.
+            // Redis keeps counters as text, and so does the table of PostgreSQL.
             Kind::Redis | Kind::Postgres => count.to_string().into_bytes(),
         };
         let stored = Stored {
@@ -212,7 +212,7 @@ impl Engine {
         }
     }
 
-    /// The keys whose values hold a text.
+    /// The keys that contain a text, or whose values do.
     pub fn keys_with(&self, text: &str) -> Vec<String> {
         let holds = |value: &[u8]| {
             let mut windows = value.windows(text.len().max(1));

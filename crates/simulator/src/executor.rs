@@ -21,7 +21,7 @@ use std::{
 /// Virtual time, in microseconds since the run began.
 pub type Micros = u64;
 
-/// Whose a task is: a host's, in one of its lives, or [`OUTSIDE`].
+/// The owner of a task: a host in one of its lives, or [`OUTSIDE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Group(pub u32);
 
@@ -52,7 +52,7 @@ struct State {
     frozen: BTreeMap<Group, Vec<TaskId>>,
 }
 
-/// See the module. It is shared by everything in a run.
+/// The executor of a run, shared by everything in it.
 #[derive(Default)]
 pub struct Executor {
     now: Cell<Micros>,
@@ -67,7 +67,7 @@ impl Executor {
         self.now.get()
     }
 
-    /// How many events there were.
+    /// Number of events so far.
     pub fn events(&self) -> u64 {
         self.events.get()
     }
@@ -88,7 +88,7 @@ impl Executor {
         self.schedule(self.now(), Event::Poll(id));
     }
 
-    /// Does something after a delay, whatever becomes of whoever asked for it.
+    /// Does something after a delay, even if the task that asked for it is dropped.
     pub fn after(&self, delay: Micros, work: impl FnOnce() + 'static) {
         self.schedule(self.now().saturating_add(delay), Event::Run(Box::new(work)));
     }
@@ -114,7 +114,7 @@ impl Executor {
                 }
             }
         }
-        // What is dropped may schedule events.
+        // Dropped futures may schedule events.
         drop(dropped);
     }
 
@@ -152,7 +152,7 @@ impl Executor {
     pub fn clear(&self) {
         let state = self.state.take();
         drop(state);
-        // What was dropped may have scheduled more.
+        // Dropped tasks may have scheduled more events.
         self.state.take();
     }
 
@@ -220,7 +220,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        // Time alone does not do: who waits for no time at all gives way too.
+        // A task that waits for no time at all must give way too, so time alone does not decide.
         if self.scheduled && self.executor.now() >= self.until {
             return Poll::Ready(());
         }
@@ -259,7 +259,7 @@ impl<T> Slot<T> {
         }))
     }
 
-    /// Gives the value, unless there is one.
+    /// Sets the value, unless there is one.
     pub fn fill(&self, value: T) {
         let mut held = self.0.value.borrow_mut();
         if held.is_some() {
@@ -289,7 +289,7 @@ impl<T> Slot<T> {
     }
 }
 
-/// Gives the value of a slot; `None` if it took too long.
+/// The wait for a slot's value, which gives `None` if it takes too long.
 pub struct Wait<T> {
     slot: Slot<T>,
     sleep: Option<Sleep>,

@@ -1,22 +1,22 @@
-//! Maps of the standard library, in one order for ever.
+//! A fixed order of the maps of the standard library.
 //!
-//! A `HashMap` is ordered by numbers that its thread has drawn from the system once, and the
-//! provider asks the store for keys in the order of such maps in some places. The standard library
-//! draws them by the function `getrandom` of the C library, and looks that up as a weak symbol, "to
-//! allow interposition" (`library/std/src/sys/random/linux.rs`). So this one is found first, and
-//! each thread's numbers are the same.
+//! A `HashMap` is ordered by numbers that its thread has drawn from the system once, and in some places
+//! the provider asks the store for keys in the order of such a map. The standard library draws the
+//! numbers by the C library's function `getrandom`, which it looks up as a weak symbol, "to allow
+//! interposition" (`library/std/src/sys/random/linux.rs`). So it finds this function first, and each
+//! thread's numbers are the same.
 //!
 //! Nothing in a simulation needs numbers that nobody can guess.
 
-/// In place of the C library's.
+/// Replaces the C library's function.
 ///
 /// # Safety
-/// As its own: `buffer` has room for `length` bytes.
+/// As for the C library's function: `buffer` has room for `length` bytes.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, _flags: u32) -> isize {
-    // SAFETY: the caller says that there is so much room.
+    // SAFETY: the caller guarantees this much room.
     unsafe { std::ptr::write_bytes(buffer, 0x5a, length) };
     length.cast_signed()
 }

@@ -1,4 +1,4 @@
-//! What the actors asked for, and what they were answered: all that the oracle goes by.
+//! The requests of the actors, and the answers to them: all that the oracle judges by.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,32 +8,32 @@ use crate::{
     model::{Bani, Op},
 };
 
-/// Which order: its position in the history.
+/// An order, by its position in the history.
 pub type OrderId = usize;
 
-/// Something that must not be.
+/// Something that must not happen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// The rule that is broken, in a few words.
+    /// The broken rule, in a few words.
     pub rule: &'static str,
-    /// What is wrong.
+    /// A description of the case.
     pub detail: String,
-    /// What the lines of the trace that concern it have in them.
+    /// The text by which the lines of the trace about it are found.
     pub subject: String,
 }
 
-/// What is known of an order.
+/// The known facts about an order.
 #[derive(Debug)]
 pub struct OrderHistory {
     /// Its service.
     pub service: String,
     /// Its key.
     pub key: String,
-    /// A name that is in its documents, and in no other's.
+    /// A person's name that is in this order's documents alone.
     pub person: String,
     /// The requests about it, payments among them.
     pub ops: Vec<Op>,
-    /// When the call that erased its personal data was sent.
+    /// The time at which the call was sent that erased its personal data.
     pub erased: Option<Micros>,
 }
 
@@ -44,15 +44,15 @@ pub struct Variant {
     pub order: OrderId,
     /// Its amount.
     pub amount: Bani,
-    /// A name that is in its messages, and in no other's.
+    /// A person's name that is in this payment's messages alone.
     pub person: String,
-    /// Where it stands among the requests about its order.
+    /// Its position among the requests about its order.
     pub op: usize,
-    /// When it was first acknowledged, to MPay or to whoever approved it.
+    /// The time at which it was first acknowledged, to MPay or to the person who approved it.
     pub acknowledged: Option<Micros>,
-    /// When it was first acknowledged to MPay, whose message brings the payer's name.
+    /// The time at which it was first acknowledged to MPay, whose message brings the payer's name.
     pub confirmed: Option<Micros>,
-    /// Whether it was refused for good.
+    /// True if it was refused for good.
     pub refused: bool,
 }
 
@@ -61,11 +61,11 @@ pub struct Variant {
 pub struct ReaderHistory {
     /// Its cursor.
     pub cursor: Cursor,
-    /// What it has seen: places in the journal, and what is there.
+    /// The entries that it has seen: their places in the journal, and their identities.
     pub seen: Vec<(u64, String)>,
 }
 
-/// See the module.
+/// The requests of the actors, and the answers to them.
 #[derive(Debug, Default)]
 pub struct History {
     /// The orders.
@@ -76,26 +76,26 @@ pub struct History {
     pub payment_readers: Vec<ReaderHistory>,
     /// Readers of `/api/events`.
     pub event_readers: Vec<ReaderHistory>,
-    /// Days that were said to be closed, with their payments as they were then.
+    /// Days that an answer called closed, with their payments as they were then.
     pub closed_days: BTreeMap<String, Vec<String>>,
     /// Keys of orders by the `Idempotency-Key` of the request that made them.
     pub created: BTreeMap<String, BTreeSet<String>>,
-    /// Payments that a statement has shown, and was said to have.
+    /// Payments that a statement has shown and the comparison has matched.
     pub settled: BTreeSet<String>,
     /// Reviews that were closed, by payment and reason.
     pub reviews_closed: BTreeSet<(String, String)>,
-    /// Confirmations that were refused for what is in them, by PaymentID.
+    /// Confirmations that were refused for their content, by PaymentID.
     pub refused: BTreeSet<String>,
-    /// What must not be.
+    /// Findings of the run.
     pub findings: BTreeSet<Finding>,
-    /// Requests that are repeated until they are answered, and are not yet.
+    /// Number of requests that are repeated until they are answered and still have no answer.
     pub unfinished: usize,
-    /// How long after a writer died readers and changes went on.
+    /// The times after which readers and changes went on once a writer had died.
     pub recoveries: Vec<Micros>,
 }
 
 impl History {
-    /// Notes something that must not be.
+    /// Notes a finding.
     pub fn find(&mut self, rule: &'static str, subject: &str, detail: impl Into<String>) {
         self.findings.insert(Finding {
             rule,
@@ -104,7 +104,7 @@ impl History {
         });
     }
 
-    /// What the payments come to that were acknowledged before a moment, of an order.
+    /// The sum of an order's payments that were acknowledged before a moment.
     pub fn paid_before(&self, order: OrderId, moment: Micros) -> Bani {
         let variants = self.payments.values().flatten();
         let of = variants.filter(|variant| {
@@ -114,7 +114,7 @@ impl History {
         of.map(|variant| variant.amount).sum()
     }
 
-    /// The payments that were acknowledged before a moment, of an order.
+    /// The PaymentIDs of an order's payments that were acknowledged before a moment.
     pub fn acknowledged_before(&self, order: OrderId, moment: Micros) -> Vec<String> {
         let payments = self.payments.iter();
         let of = payments.filter(|(_, variants)| {
@@ -127,12 +127,12 @@ impl History {
     }
 }
 
-/// Money as documents have it.
+/// An amount as documents write it: lei, a point and two digits.
 pub fn money(amount: Bani) -> String {
     format!("{}.{:02}", amount / 100, amount % 100)
 }
 
-/// Reads money.
+/// Reads an amount from a document.
 pub fn bani(text: &str) -> Option<Bani> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "00"));
     let (whole, fraction): (Bani, Bani) = (whole.parse().ok()?, fraction.parse().ok()?);

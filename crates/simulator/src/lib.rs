@@ -1,18 +1,18 @@
-//! The simulator: the provider on several hosts over one store, with everything that goes wrong, in
-//! one thread, without real time, and decided by one seed.
+//! The simulator runs the provider on several hosts over one store, with every kind of fault, in one
+//! thread and in virtual time. One seed decides the whole run.
 //!
 //! Read in this order:
 //!
-//! 1. `executor`: futures in virtual time; `random`; `hashing`, why a seed decides really
-//!    everything; `clock`: what hosts take for the time.
-//! 2. `engine`: what the store does, and how it fails; `world`: hosts, requests, and each call of
-//!    the store on its way; `platform`: the provider's own trait over that; `audit`: whether the
-//!    store keeps its promises.
-//! 3. `profile`: what a run is mostly about. The actors: `mpay`, `office` (people and programs), `cards` (the
-//!    gateway, payers at it, and who takes and gives back), `readers`, `webhook`, `chaos` (what befalls
-//!    hosts). What they ask and are answered is in `history`.
-//! 4. `model`: what an order is; `oracle`: everything compared at the end; `recovery`: how long
-//!    the dead hold up the living; `run`: all of it.
+//! 1. `executor`: futures in virtual time; `random`; `hashing`: the reason why a seed decides everything;
+//!    `clock`: the wall clocks of hosts.
+//! 2. `engine`: the store and its faults; `world`: hosts, requests, and each call of the store on its
+//!    way; `platform`: the provider's own traits over that; `audit`: the check that the store keeps its
+//!    guarantees.
+//! 3. `profile`: the main subject of a run. The actors: `mpay`, `office` (people and programs), `cards`
+//!    (the gateway, its payers, and people who take and give back), `readers`, `webhook`, `chaos`
+//!    (accidents of hosts). Their requests and answers are in `history`.
+//! 4. `model`: a model of an order; `oracle`: the comparison at the end; `recovery`: the time for which
+//!    dead hosts hold up the living; `run`: a whole run.
 
 pub mod audit;
 pub mod cards;

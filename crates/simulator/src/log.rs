@@ -1,4 +1,5 @@
-//! The provider's log: into the trace; and lines that say that something is broken are found.
+//! The provider's log: its lines go into the trace, and a line that says that the store is damaged is a
+//! finding.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -10,23 +11,23 @@ thread_local! {
     static WORLD: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
 }
 
-/// From now on this thread's lines come here.
+/// Directs the log of this thread here.
 pub fn listen() {
     log::catch(catch);
 }
 
-/// The lines are about this world.
+/// Directs the lines into the trace of this world.
 pub fn tell(world: &Rc<World>) {
     WORLD.set(Some(Rc::clone(world)));
 }
 
-/// The world ends.
+/// Directs the lines nowhere, at the end of a run.
 pub fn forget() {
     WORLD.set(None);
 }
 
 fn catch(line: &log::Line) {
-    // What was asked is in the trace already.
+    // Requests are in the trace already.
     let Some(line) = line.message() else {
         return;
     };

@@ -1,5 +1,5 @@
-//! What an order is, by the README and the contract alone: the oracle's own model, which shares no
-//! code with the provider.
+//! A model of an order after the README and the contract alone. It is the oracle's own and shares no code
+//! with the provider.
 //!
 //! [`explain`] looks for an order in which the requests about one order can have happened, so that
 //! every answer was right and what is there at the end is what comes out of it. Requests that
@@ -13,7 +13,7 @@ use crate::{configuration::TOLL, executor::Micros};
 /// Money, in bani.
 pub type Bani = i64;
 
-/// What an order asks for. Two documents are the same if this is.
+/// The content of an order. Two documents are the same if their members are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Document {
     /// The amount of its line.
@@ -22,7 +22,7 @@ pub struct Document {
     pub note: u32,
 }
 
-/// A status that is set.
+/// A status that the institution sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Set {
     /// `Completed`.
@@ -47,57 +47,57 @@ impl Set {
     }
 }
 
-/// What a request asks of an order.
+/// The change that a request asks of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Be like this; `PUT` and imports.
+    /// Register or replace the document; `PUT` and imports.
     Put(Document),
-    /// Be like this, if there is none yet; `POST`, and `PUT` with `If-None-Match: *`.
+    /// Register the document if the order does not exist; `POST`, and `PUT` with `If-None-Match: *`.
     Create(Document),
-    /// Ask for this amount; `PATCH` of the lines.
+    /// Set the amount; `PATCH` of the lines.
     Amend(Bani),
-    /// Have this status, or none that was set; `PATCH` of the status.
+    /// Set the status, or take back the one that was set; `PATCH` of the status.
     Status(Option<Set>),
-    /// Be cancelled; `DELETE`.
+    /// Cancel the order; `DELETE`.
     Cancel,
-    /// Be paid so much.
+    /// Pay this amount.
     Pay(Bani),
-    /// The same, of an order that comes to be with its first payment.
+    /// Pay this amount of an order that comes into being with its first payment.
     PayOpen(Bani),
 }
 
 impl Change {
-    /// Whether an order is there once this is done.
+    /// True if the order exists after this change.
     pub fn registers(self) -> bool {
         matches!(self, Self::Put(_) | Self::Create(_) | Self::PayOpen(_))
     }
 }
 
-/// What became of a request.
+/// The outcome of a request, as its answer tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was done: so its answer says.
+    /// The answer says that it was done.
     Done,
-    /// It was refused: so its answer says.
+    /// The answer says that it was refused.
     Refused,
-    /// Nobody knows, and it may still happen.
+    /// No answer tells, and it may still happen.
     Unknown,
 }
 
 /// A request about an order.
 #[derive(Debug, Clone)]
 pub struct Op {
-    /// What it asks.
+    /// The change that it asks for.
     pub change: Change,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub sent: Micros,
-    /// When it was answered.
+    /// The time at which it was answered; `None` without an answer.
     pub answered: Option<Micros>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// With `If-Match`: when the answer came that gave the `ETag`.
+    /// With `If-Match`: the time of the answer that gave the `ETag`.
     pub seen: Option<Micros>,
-    /// For people.
+    /// A label for people.
     pub label: String,
 }
 
@@ -107,11 +107,11 @@ pub struct State {
     document: Option<Document>,
     set: Option<Set>,
     paid: Bani,
-    /// Whether a payment came after the latest version.
+    /// True if a payment came after the latest version.
     paid_since: bool,
 }
 
-/// What is shown of an order.
+/// The members of an order's document that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
     /// Its `status`.
@@ -127,7 +127,7 @@ pub struct Shown {
 }
 
 impl State {
-    /// What is shown of it; `None` if it does not exist.
+    /// The order as the API shows it; `None` if it does not exist.
     pub fn shown(&self) -> Option<Shown> {
         let document = self.document?;
         Some(Shown {
@@ -152,7 +152,7 @@ impl State {
         }
     }
 
-    /// What it is after a change; `None` if the change would be refused.
+    /// The order after a change; `None` if the change would be refused.
     fn after(&self, change: Change) -> Option<State> {
         let next = match change {
             Change::Pay(amount) => {
@@ -230,20 +230,20 @@ impl State {
     }
 }
 
-/// Whether the requests about an order can be explained.
+/// The verdict on the requests about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// They can.
+    /// Some sequence of the requests explains all answers.
     Explained,
-    /// They cannot.
+    /// No sequence explains them.
     Impossible,
-    /// It would take too long to say.
+    /// The search was given up after too many states.
     Undecided,
 }
 
-/// Looks for an order of the requests that explains their answers and what is there at the end.
+/// Looks for a sequence of the requests that explains their answers and the order's document at the end.
 pub fn explain(ops: &[Op], end: Option<&Shown>) -> Verdict {
-    // Of two payments of one PaymentID at the same time the one that is refused may have made its order.
+    // Of two payments of one PaymentID at the same time, the refused one may have created its order.
     let may_have_made = |op: &Op| Op {
         change: Change::PayOpen(0),
         outcome: Outcome::Unknown,
@@ -274,7 +274,8 @@ pub fn explain(ops: &[Op], end: Option<&Shown>) -> Verdict {
     }
 }
 
-/// Whether an order has been paid what was acknowledged, whatever else was done.
+/// Compares only the sum that an order has been paid with the payments that were acknowledged, whatever
+/// else was done.
 pub fn adds_up(ops: &[Op], end: Option<&Shown>) -> Verdict {
     let ops: Vec<_> = ops.iter().collect();
     match end {
@@ -283,7 +284,7 @@ pub fn adds_up(ops: &[Op], end: Option<&Shown>) -> Verdict {
     }
 }
 
-/// Of many requests only what they come to is compared: nothing takes a payment back.
+/// Compares only the sums of many requests: nothing takes a payment back.
 fn add_up(ops: &[&Op], end: Option<&Shown>) -> Verdict {
     let sum = |outcome| -> Bani {
         let of = ops.iter().filter(|op| op.outcome == outcome);
@@ -300,7 +301,7 @@ fn add_up(ops: &[&Op], end: Option<&Shown>) -> Verdict {
     }
 }
 
-/// How many states are looked at.
+/// Most states that one search looks at.
 const STEPS: usize = 60_000;
 
 struct Search<'a> {
@@ -311,8 +312,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// `done` are the requests that have happened; `latest` is when the last of those that changed
-    /// something was sent.
+    /// Searches on from a state. Bits of `done` are the requests that have happened; `latest` is the time
+    /// at which the last request that changed something was sent.
     fn from(&mut self, done: u128, state: State, latest: Micros) -> bool {
         self.steps += 1;
         if self.steps >= STEPS || !self.seen.insert((done, state, latest)) {
@@ -328,7 +329,7 @@ impl Search<'_> {
         if ends.is_empty() && state.shown().as_ref() == self.end {
             return true;
         }
-        // Whatever was sent after another was answered did not happen before it.
+        // A request that was sent after another was answered did not happen before it.
         let horizon = ends.into_iter().min().unwrap_or(Micros::MAX);
         for (position, op) in open {
             if op.sent > horizon {

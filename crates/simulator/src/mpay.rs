@@ -23,8 +23,8 @@ thread_local! {
 
 /// A signed message as it is sent to a host.
 ///
-/// The host must believe it, whatever its clock shows: so MPay's clock shows the same. What a wrong
-/// clock does to messages is no matter of the store.
+/// The host must accept the message whatever its clock shows, so MPay's clock shows the same time. The
+/// effect of a wrong clock on messages has nothing to do with the store.
 fn signed(world: &World, host: HostId, body: &Content, algorithms: Algorithms) -> Bytes {
     let now = world.clock_of(host);
     let lifetime = Duration::from_secs(300);
@@ -53,7 +53,7 @@ async fn call_signed(
         .await
 }
 
-/// What MPay reads in an answer.
+/// The content of an answer, as MPay reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
     /// Success.
@@ -85,8 +85,8 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     Some(text)
 }
 
-/// Asks what is to be paid for an order that was registered, and checks the answer as far as what
-/// was acknowledged before says what it must be.
+/// Asks for a registered order (GetOrderDetails), and checks the answer as far as earlier
+/// acknowledgements determine it.
 pub async fn ask(world: &Rc<World>, order: OrderId) {
     let (service, key, acknowledged) = {
         let history = world.history.borrow();
@@ -97,7 +97,8 @@ pub async fn ask(world: &Rc<World>, order: OrderId) {
         (known.service.clone(), known.key.clone(), acknowledged)
     };
     let host = world.some_host();
-    // What no configuration accepts: whoever answers it has not read all of his.
+    // No configuration accepts these algorithms: a host that answers has not read all of its
+    // configuration.
     let is_weak = world.random.happens(0.1);
     let algorithms = match is_weak {
         true => Algorithms::SHA1,
@@ -175,11 +176,11 @@ fn query(service: &str, key: &str) -> Content {
     xml.finish()
 }
 
-/// What is found where an answer was made by a configuration that nobody has written.
+/// Rule: every answer is made by one whole configuration.
 const HALF: &str = "a configuration is used by halves";
 
-/// The money goes where one of the configurations says, and not to an account put together of two,
-/// or to another's.
+/// Checks that the money goes to an account of one of the configurations, not to one put together of two,
+/// or to another service's.
 fn check_account(world: &World, service: &str, key: &str, body: &str) {
     let members = [
         "BankAccount",
@@ -201,11 +202,11 @@ fn check_account(world: &World, service: &str, key: &str, body: &str) {
 pub struct Payment {
     /// `PaymentID`.
     pub id: String,
-    /// Which of the payments of this id.
+    /// Position among the payments of this id.
     pub variant: usize,
 }
 
-/// Notes a payment of an order; its history begins.
+/// Notes a payment of an order in the history.
 pub fn payment(world: &World, id: &str, order: OrderId, amount: Bani) -> Payment {
     let mut history = world.history.borrow_mut();
     let variants = history.payments.get(id).map_or(&[][..], Vec::as_slice);
@@ -314,7 +315,7 @@ fn confirmation(world: &World, payment: &Payment, attempt: u32) -> Option<Conten
     xml.start_in("ConfirmOrderPayment", NAMESPACE);
     xml.start("confirmation");
     xml.element("Currency", "MDL");
-    // What does not decide may change from one repetition to the next.
+    // Members that do not decide may change from one repetition to the next.
     xml.element("InvoiceID", &format!("I{}", attempt % 2));
     xml.start("Lines");
     xml.start("PaymentConfirmationLine");
@@ -342,7 +343,7 @@ pub async fn confirm(world: Rc<World>, payment: Payment) {
     confirm_at(world, host, payment).await;
 }
 
-/// The same, first at a host.
+/// Confirms a payment as [`confirm`] does, first at this host.
 pub async fn confirm_at(world: Rc<World>, host: HostId, payment: Payment) {
     let mut host = host;
     world.history.borrow_mut().unfinished += 1;
@@ -358,7 +359,7 @@ pub async fn confirm_at(world: Rc<World>, host: HostId, payment: Payment) {
             Said::Success => {
                 acknowledge(&world, &payment);
                 note_confirmed(&world, &payment);
-                // Sometimes MPay did not get it.
+                // Sometimes MPay did not get the answer.
                 if !world.random.happens(0.15) || world.peace.get() {
                     break;
                 }
@@ -385,7 +386,7 @@ pub async fn confirm_at(world: Rc<World>, host: HostId, payment: Payment) {
     world.history.borrow_mut().unfinished -= 1;
 }
 
-/// A refusal is right only where there is another payment of this id.
+/// Notes that a payment was refused, which is right only if there is another payment of this id.
 fn refused(world: &World, payment: &Payment, text: &str) {
     let mut history = world.history.borrow_mut();
     let variants = history.payments.get(&payment.id);
@@ -406,7 +407,7 @@ fn refused(world: &World, payment: &Payment, text: &str) {
     settle(world, payment, Outcome::Refused);
 }
 
-/// Begins to confirm a payment, on its own.
+/// Begins to confirm a payment, in a task of its own.
 pub fn begin(world: &Rc<World>, payment: Payment) {
     let task = confirm(Rc::clone(world), payment);
     world.executor.spawn(OUTSIDE, task);

@@ -1,5 +1,5 @@
-//! The institution: people and programs that register orders and change them, enter payments by
-//! hand, compare statements, close reviews, erase.
+//! The institution: people and programs that register and change orders, enter payments by hand, compare
+//! statements, close reviews and erase personal data.
 
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ use crate::{
     world::{Answer, World},
 };
 
-/// Somebody at work, until the world is at peace or so much is done.
+/// Acts as somebody at work, until the run has had so many requests.
 pub async fn work(world: Rc<World>, operations: u64) {
     while world.operations.get() < operations {
         let (least, most) = world.profile.get().pause();
@@ -81,7 +81,7 @@ async fn step(world: &Rc<World>) {
     }
 }
 
-/// One of the orders that were registered, mostly one of the last, so that requests meet.
+/// A registered order, mostly one of the latest, so that requests meet.
 fn some_order(world: &World) -> Option<OrderId> {
     let history = world.history.borrow();
     let profile = world.profile.get();
@@ -143,8 +143,8 @@ fn document(world: &World, order: OrderId, document: Document) -> Value {
     })
 }
 
-/// The other names of an order whose document has this note: each of several orders, and one of a
-/// person.
+/// The aliases of an order whose document has this note: none, a personal one, or two others. Several
+/// orders share each.
 pub fn aliases(order: OrderId, note: u32) -> Value {
     match note {
         0 => json!([]),
@@ -183,7 +183,7 @@ fn begin(world: &World, order: OrderId, change: Change, seen: Option<u64>, label
     known.ops.len() - 1
 }
 
-/// Notes what became of it.
+/// Notes the outcome of a request, by the status of its answer.
 fn end(world: &World, order: OrderId, op: usize, status: u16) {
     let mut history = world.history.borrow_mut();
     let known = history.orders.get_mut(order);
@@ -331,7 +331,7 @@ async fn import(world: &Rc<World>) {
         let detail = result.get("detail").and_then(Value::as_str);
         match result.get("result").and_then(Value::as_str) {
             Some("created" | "amended" | "unchanged") => end(world, *order, *op, 200),
-            // What failed may be done.
+            // A line that failed may be done all the same.
             Some("error") if detail.is_some_and(|detail| detail.contains("not changed")) => {
                 end(world, *order, *op, 409);
             }
@@ -340,8 +340,8 @@ async fn import(world: &Rc<World>) {
     }
 }
 
-/// Reads an order. Gives its `ETag` and when it came, and checks that what was acknowledged is
-/// there.
+/// Reads an order, and checks that it has everything acknowledged before. Gives its `ETag` and the time
+/// of the answer.
 pub async fn look(world: &Rc<World>, order: OrderId) -> Option<(String, u64)> {
     let sent = world.now();
     let answer = Ask::new("GET", path(world, order)).send(world).await;
@@ -350,7 +350,7 @@ pub async fn look(world: &Rc<World>, order: OrderId) -> Option<(String, u64)> {
     Some((etag, world.now()))
 }
 
-/// Checks that an order that was read at some time after `sent` has what was acknowledged before.
+/// Checks that an order, read at some time after `sent`, has everything that was acknowledged before.
 pub fn check_order(world: &World, order: OrderId, sent: u64, answer: &Answer) {
     let mut history = world.history.borrow_mut();
     let Some(known) = history.orders.get(order) else {
@@ -387,7 +387,7 @@ pub fn check_order(world: &World, order: OrderId, sent: u64, answer: &Answer) {
     for id in history.acknowledged_before(order, sent) {
         let is = |payment: &&Value| payment.get("payment_id").and_then(Value::as_str) == Some(&id);
         let times = payments.iter().filter(is).count();
-        // Of a long order these are the latest.
+        // A long order shows its latest payments alone.
         if times > 1 || (times == 0 && is_whole) {
             let detail = format!("payment {id} is {times} times in its order {key}");
             history.find("a payment is not once in its order", &id, detail);
@@ -444,7 +444,7 @@ async fn set_status(world: &Rc<World>, order: OrderId) {
     change(world, order, Change::Status(set), None, ask, "PATCH status").await;
 }
 
-/// A payer tries a key of the service without registration, and sometimes pays: then there is such an
+/// Lets a payer try a key of the service without registration, and sometimes pay, which creates the
 /// order.
 async fn pay_open(world: &Rc<World>) {
     let orders = {
@@ -467,7 +467,7 @@ async fn pay_open(world: &Rc<World>) {
     }
 }
 
-/// A payer pays: all of it, or a part, or too much.
+/// Lets a payer pay a random amount: the whole, a part, or too much.
 fn pay(world: &Rc<World>, order: OrderId) {
     let number = world.history.borrow().payments.len();
     let id = format!("P{number}-");
@@ -478,7 +478,7 @@ fn pay(world: &Rc<World>, order: OrderId) {
     for _ in 0..copies {
         mpay::begin(world, payment.clone());
     }
-    // And, by a fault of its own, another payment under the same id.
+    // Sometimes MPay, by a fault, sends another payment under the same id.
     if world.random.happens(0.12) {
         let (order, amount) = match some_order(world) {
             Some(other) if world.random.happens(0.5) => (other, amount),
@@ -496,7 +496,7 @@ fn pay(world: &Rc<World>, order: OrderId) {
     }
 }
 
-/// Two people enter a payment that MPay has not confirmed; sometimes it confirms it after all.
+/// Lets two people enter a payment that MPay has not confirmed, and sometimes confirms afterwards.
 async fn enter_by_hand(world: Rc<World>, order: OrderId) {
     let number = world.history.borrow().payments.len();
     let id = format!("P{number}-");
@@ -543,7 +543,7 @@ async fn enter_by_hand(world: Rc<World>, order: OrderId) {
     }
 }
 
-/// A statement shows some payments that were acknowledged.
+/// Compares a statement that shows some acknowledged payments.
 async fn settle(world: &Rc<World>) {
     let shown: Vec<_> = {
         let history = world.history.borrow();
@@ -612,7 +612,7 @@ async fn close_review(world: &Rc<World>) {
     }
 }
 
-/// Mends what is broken: nothing is, so nothing must be lost by it or entered twice.
+/// Runs a repair. Nothing is broken, so the repair must lose nothing and enter nothing twice.
 async fn repair(world: Rc<World>) {
     let mut after = Cursor::default();
     for _ in 0..20 {
@@ -644,7 +644,7 @@ async fn erase(world: Rc<World>, order: OrderId) {
         let Some(known) = history.orders.get(order) else {
             return;
         };
-        // Of one that nobody registered nothing shows that it was erased.
+        // An order that nobody registered does not show that it was erased.
         if known.erased.is_some() || known.service == OPEN {
             return;
         }
@@ -677,7 +677,7 @@ async fn erase(world: Rc<World>, order: OrderId) {
             break;
         }
         if whole {
-            // Whether the order is among what was erased: nobody reads its data any more.
+            // The order itself tells if it was erased: then nobody reads its data any more.
             let answer = Ask::new("GET", path(&world, order)).insist(&world).await;
             let name = answer.json();
             if answer.status() == 200 && name.get("customer_name").is_none() {

@@ -1,5 +1,5 @@
-//! The end of a run: everything works, everybody who waits for an answer gets one, and what is
-//! there is compared with what was acknowledged.
+//! The oracle: at the end of a run everything works, everybody who waits for an answer gets one, and the
+//! books are compared with the acknowledgements.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -50,7 +50,7 @@ pub fn make_peace(world: &World) {
 
 /// Waits until everybody is answered, reads everything, and judges it.
 pub async fn judge(world: Rc<World>) {
-    // What was sent to the store before may still take effect.
+    // Calls that were sent to the store before may still take effect.
     world.sleep(6 * MINUTE).await;
     for _ in 0..180 {
         if world.history.borrow().unfinished == 0 {
@@ -97,7 +97,7 @@ pub async fn judge(world: Rc<World>) {
     check_erasures(&world).await;
 }
 
-/// Lets the provider tell its receivers all that it can now.
+/// Lets the provider deliver to its receivers all that it can now.
 async fn deliver(world: &Rc<World>) {
     for _ in 0..20 {
         let answer = Ask::new("POST", "outbox/deliver").insist(world).await;
@@ -107,7 +107,8 @@ async fn deliver(world: &Rc<World>) {
     }
 }
 
-/// Everybody who has a cursor reads to the end, and then sees what one sees who begins anew.
+/// Lets every reader with a cursor read to the end, and compares its entries with those of a reader who
+/// begins anew.
 async fn readers(world: &Rc<World>) {
     for list in [List::Payments, List::Events] {
         let known = match list {
@@ -180,7 +181,8 @@ async fn readers(world: &Rc<World>) {
     }
 }
 
-/// Whether what a reader has seen is there once at most: each payment, and each version of an order.
+/// True if an entry of this identity is in the journal at most once: each payment, and each version of an
+/// order.
 fn happens_once(list: List, what: &str) -> bool {
     let is_version = what
         .split(' ')
@@ -234,8 +236,8 @@ async fn payments(world: &Rc<World>) -> BTreeMap<String, Vec<Listed>> {
     payments
 }
 
-/// Every payment that was acknowledged is once in the journal, as it was acknowledged; and nothing
-/// else is.
+/// Checks that every acknowledged payment is in the journal once, as it was acknowledged, and that
+/// nothing else is.
 fn check_payments(world: &World, payments: &BTreeMap<String, Vec<Listed>>) {
     let mut found: Vec<(&'static str, String, String)> = Vec::new();
     {
@@ -298,7 +300,8 @@ fn check_payments(world: &World, payments: &BTreeMap<String, Vec<Listed>>) {
     }
 }
 
-/// Each order is what the model makes of the requests about it, and has its payments once.
+/// Checks that the model can explain each order by the requests about it, and that each order has its
+/// payments once.
 async fn check_orders(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>>) {
     let orders = world.history.borrow().orders.len();
     for order in 0..orders {
@@ -331,7 +334,7 @@ async fn check_orders(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
         let Some(known) = history.orders.get(order) else {
             continue;
         };
-        // A payment that nobody was told of counts from when it is there.
+        // A payment that was never acknowledged counts from the moment at which it is recorded.
         let ops: Vec<_> = known.ops.clone();
         let verdict = match cards::has_refunds(world, order) {
             true => model::adds_up(&ops, end.as_ref()),
@@ -348,11 +351,11 @@ async fn check_orders(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
     }
 }
 
-/// MPay is told of exactly the orders of an alias that can be paid, and each order has the aliases
-/// that it was given.
+/// Checks that MPay is told of exactly the payable orders of an alias, and that each order has the
+/// aliases that it was given.
 async fn check_aliases(world: &Rc<World>) {
     const MOST: usize = 20;
-    // The keys of the orders of an alias, and whether they can be paid.
+    // The keys of the orders of an alias, each with true if it can be paid.
     let mut expected: BTreeMap<(String, String), BTreeMap<String, bool>> = BTreeMap::new();
     let orders = world.history.borrow().orders.len();
     for order in 0..orders {
@@ -406,7 +409,8 @@ async fn check_aliases(world: &Rc<World>) {
     }
 }
 
-/// Of an order that shows its latest payments alone, each is once in the list of all of them.
+/// Checks that each payment of an order which shows only its latest ones is once in the list of all of
+/// them.
 async fn check_long_order(world: &Rc<World>, order: OrderId, answer: &Answer) {
     if answer.json().get("payments_url").is_none() {
         return;
@@ -473,7 +477,7 @@ fn describe(order: &OrderHistory, end: Option<&Shown>) -> String {
     format!("order {} is {end:?}, after{ops}", order.key)
 }
 
-/// Each payment is in exactly one closed day.
+/// Checks that each payment is in exactly one closed day.
 async fn check_days(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>>, more: u64) {
     let mut days: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for day in 0..5 + more {
@@ -502,7 +506,7 @@ async fn check_days(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>>,
     }
 }
 
-/// Each order that was registered is once in the export.
+/// Checks that each registered order is in the export once.
 async fn check_export(world: &Rc<World>) {
     let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut path = "orders/export?format=ndjson".to_owned();
@@ -549,7 +553,8 @@ async fn check_export(world: &Rc<World>) {
     }
 }
 
-/// Each receiver was told of everything that it wants, whatever another did not take.
+/// Checks that each receiver was told of every event that it asked for, whatever another receiver did not
+/// take.
 async fn check_outbox(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>>) {
     let mut wanted: Vec<_> = payments
         .keys()
@@ -571,7 +576,7 @@ async fn check_outbox(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
             None => break,
         }
     }
-    // Whoever read a day that was not closed may have made sure of an event since the last delivery.
+    // A reader of a day that was not closed may have settled an event since the last delivery.
     deliver(world).await;
     let told = world.told.borrow();
     let mut history = world.history.borrow_mut();
@@ -603,7 +608,7 @@ fn message_id(event: &Value) -> Option<String> {
     }
 }
 
-/// Each confirmation that was refused is there for people to sort out.
+/// Checks that each refused confirmation is listed for people to sort out.
 async fn check_refusals(world: &Rc<World>) {
     let mut known = BTreeSet::new();
     let mut after = Cursor::default();
@@ -629,8 +634,8 @@ async fn check_refusals(world: &Rc<World>) {
     }
 }
 
-/// What was erased nobody reads, whatever came late; and it is nowhere once somebody has walked over the
-/// journal, unless it was brought again.
+/// Checks that nobody reads erased data, whatever came late; and that it is nowhere in the store once
+/// somebody has walked over the journal, unless a request brought it again.
 async fn check_erasures(world: &Rc<World>) {
     let gone = erased(world);
     for of in &gone {
@@ -681,7 +686,7 @@ async fn check_erasures(world: &Rc<World>) {
 struct Gone {
     service: String,
     key: String,
-    /// The payment whose payer it is; that of the order's customer if absent.
+    /// The payment whose payer has this name; if absent, it is the order's customer.
     payment: Option<String>,
     person: String,
 }
@@ -703,7 +708,7 @@ fn erased(world: &World) -> Vec<Gone> {
             !matches!(op.change, model::Change::Pay(_) | model::Change::PayOpen(_))
                 && op.outcome != Outcome::Refused
         };
-        // Who changes an order brings its data again.
+        // A change of the order brings its data again.
         let brought =
             order.ops.iter().filter(brings).any(|op| {
                 op.outcome == Outcome::Unknown || op.answered.is_none_or(|at| at >= erased)

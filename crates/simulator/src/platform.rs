@@ -1,5 +1,5 @@
-//! What the provider asks of its host, in the simulation: a store and clocks ([`Platform`]), a way
-//! out ([`Outbound`]) and variables ([`Source`]). The only file that knows these traits.
+//! The host's side of the provider in the simulation: a store and clocks ([`Platform`]), a way out
+//! ([`Outbound`]) and variables ([`Source`]). No other file knows these traits.
 
 use std::{collections::HashMap, rc::Rc, time::Duration};
 
@@ -14,14 +14,14 @@ use crate::{
     world::{Call, Door, HostId, Reply, World},
 };
 
-/// What a host gives to the provider that runs on it.
+/// The platform of a host.
 pub struct Host {
     world: Rc<World>,
     id: HostId,
 }
 
 impl Host {
-    /// That of a host.
+    /// The platform of this host.
     pub fn new(world: &Rc<World>, id: HostId) -> Self {
         Self {
             world: Rc::clone(world),
@@ -31,7 +31,7 @@ impl Host {
 
     async fn call(&self, call: Call) -> Result<Reply, PlatformError> {
         let answer = self.world.submit(self.id, call).wait().await;
-        // Every call is answered at last.
+        // Every call is answered in the end.
         answer
             .unwrap_or_else(|| Err("no answer".to_owned()))
             .map_err(PlatformError::Failed)
@@ -112,7 +112,7 @@ impl Drop for Variables {
 }
 
 impl Variables {
-    /// Those of a door.
+    /// The variables of this door.
     pub fn new(world: &Rc<World>, id: HostId, door: Door) -> Self {
         Self {
             host: Host::new(world, id),

@@ -1,5 +1,5 @@
-//! What a run is mostly about. Most faults need things to meet that seldom meet by themselves: each
-//! profile lets some of them meet often, and seeds have all profiles by turns of chance.
+//! Profiles: the main subject of a run. Most faults need events that seldom coincide by themselves. Each
+//! profile makes some of them coincide often, and each seed chooses a profile by chance.
 
 use crate::{
     chaos::Chaos,
@@ -8,20 +8,21 @@ use crate::{
     random::{MINUTE, Random, SECOND},
 };
 
-/// See the module.
+/// The main subject of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// Everything, some of each.
+    /// A mixture of everything.
     Usual,
-    /// One order after the other that all change and pay at the same time.
+    /// Few orders, which everybody changes and pays at the same time.
     Contested,
-    /// Payments while the day ends, on hosts that do not agree when, and accountants who wait for it.
+    /// Payments at the end of the day, on hosts whose clocks differ, and accountants who wait for the day
+    /// to close.
     Midnight,
-    /// An order with so many payments that folds of it are kept, while some of them are slow.
+    /// One order with so many payments that folds of it are kept, while some payments are slow.
     Long,
-    /// Configurations that change again and again while they are read, slowly.
+    /// Configurations that change again and again while they are read slowly.
     Rotation,
-    /// Payments by card. No run is about them unless that is said.
+    /// Payments by card. No seed chooses this profile; it must be asked for.
     Cards,
 }
 
@@ -34,7 +35,7 @@ pub enum Step {
     Create,
     /// Orders are imported.
     Import,
-    /// An order is put as it shall be.
+    /// An order is replaced by `PUT`.
     Put,
     /// The same, with `If-Match`.
     PutIfMatch,
@@ -66,7 +67,7 @@ pub enum Step {
     Repair,
     /// A payment by card is begun.
     BeginCard,
-    /// What is held on a card is taken or released.
+    /// Money held on a card is taken or released.
     SettleCard,
     /// Money of a payment by card is given back.
     RefundCard,
@@ -100,7 +101,7 @@ const STEPS: [Step; 22] = [
 ];
 
 impl Profile {
-    /// Every one.
+    /// All profiles.
     pub const ALL: [Self; 6] = [
         Self::Usual,
         Self::Contested,
@@ -110,7 +111,7 @@ impl Profile {
         Self::Cards,
     ];
 
-    /// That of a run.
+    /// A profile for a run, by chance.
     pub fn of_run(random: &Random) -> Self {
         let position = random.weighted(&[5, 3, 4, 3, 2]);
         Self::ALL.get(position).copied().unwrap_or(Self::Usual)
@@ -128,7 +129,7 @@ impl Profile {
         }
     }
 
-    /// What somebody does next.
+    /// The next step of an actor, by chance.
     pub fn step(self, random: &Random) -> Step {
         let position = random.weighted(&self.weights());
         STEPS.get(position).copied().unwrap_or(Step::Look)
@@ -151,7 +152,7 @@ impl Profile {
         std::array::from_fn(|_| all.next().unwrap_or(0))
     }
 
-    /// How long somebody does nothing between two requests, at least and at most.
+    /// The least and the longest pause of an actor between two requests.
     pub fn pause(self) -> (Micros, Micros) {
         match self {
             Self::Usual => (10_000, 20 * SECOND),
@@ -163,7 +164,7 @@ impl Profile {
         }
     }
 
-    /// How many of the latest orders most requests are about.
+    /// Number of the latest orders that most requests are about.
     pub fn latest_orders(self) -> usize {
         match self {
             Self::Usual | Self::Midnight | Self::Rotation | Self::Cards => 4,
@@ -171,8 +172,8 @@ impl Profile {
         }
     }
 
-    /// How many requests an order has at most. What explains them is searched for; of a long order
-    /// only sums are compared.
+    /// Most requests about one order. A search explains their answers; for a long order only sums are
+    /// compared.
     pub fn most_requests(self) -> usize {
         match self {
             Self::Long => usize::MAX,
@@ -180,7 +181,8 @@ impl Profile {
         }
     }
 
-    /// How long before midnight a run begins; `None` where it begins earlier.
+    /// The time before midnight at which a run begins; `None` for the usual beginning, 20 minutes before
+    /// it.
     pub fn before_midnight(self, random: &Random) -> Option<Micros> {
         let (before, most) = match self {
             Self::Midnight => (random.scaled(2 * SECOND, 6 * SECOND), true),
@@ -189,7 +191,7 @@ impl Profile {
         most.then_some(before)
     }
 
-    /// How long readers with a cursor wait between two questions, at least and at most.
+    /// The least and the longest pause of readers with a cursor between two requests.
     pub fn readers_pause(self) -> (Micros, Micros) {
         match self {
             Self::Usual | Self::Rotation => (50_000, 30 * SECOND),
@@ -198,7 +200,7 @@ impl Profile {
         }
     }
 
-    /// How many times as many requests as in other runs there are.
+    /// The factor by which a run has more requests than others.
     pub fn length(self) -> u64 {
         match self {
             Self::Long | Self::Midnight => 2,
@@ -208,16 +210,16 @@ impl Profile {
         }
     }
 
-    /// How many events of the executor a request comes to at most.
+    /// Most events of the executor per request.
     pub fn most_events(self) -> u64 {
         match self {
-            // The gateway is asked for days in the end.
+            // At the end the gateway is asked for days.
             Self::Cards => 2_000,
             _ => 400,
         }
     }
 
-    /// How long accountants wait between two questions, at least and at most.
+    /// The least and the longest pause of accountants between two requests.
     pub fn accountants_pause(self) -> (Micros, Micros) {
         match self {
             Self::Midnight => (10_000, SECOND),
@@ -225,7 +227,7 @@ impl Profile {
         }
     }
 
-    /// How many accountants there are.
+    /// Number of accountants.
     pub fn accountants(self) -> usize {
         match self {
             Self::Midnight => 6,
@@ -233,7 +235,7 @@ impl Profile {
         }
     }
 
-    /// Changes what goes wrong to what lets things meet.
+    /// Changes the faults of a run so that the events of this profile coincide.
     pub fn change(self, random: &Random, weather: &mut Weather, chaos: &mut Chaos) {
         let stall = random.scaled(10, 60) as f64 / 1_000.0;
         let longest = random.scaled(2 * SECOND, 40 * SECOND);

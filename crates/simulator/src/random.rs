@@ -17,7 +17,7 @@ pub const DAY: Micros = 24 * HOUR;
 pub struct Random(RefCell<fastrand::Rng>);
 
 impl Random {
-    /// By a seed.
+    /// The generator of a seed.
     pub fn new(seed: u64) -> Self {
         Self(RefCell::new(fastrand::Rng::with_seed(seed)))
     }
@@ -37,21 +37,21 @@ impl Random {
         self.0.borrow_mut().u64(low..=high.max(low))
     }
 
-    /// Whether something happens that has this probability.
+    /// True with this probability.
     pub fn happens(&self, probability: f64) -> bool {
         // Always one draw, so that a probability changes no other decision.
         self.0.borrow_mut().f64() < probability
     }
 
-    /// A time from `low` to `high`, of which each order of magnitude is as probable as another:
-    /// between microseconds and minutes that is what delays are like.
+    /// A time from `low` to `high`, each order of magnitude as probable as another, like delays between
+    /// microseconds and minutes.
     pub fn scaled(&self, low: Micros, high: Micros) -> Micros {
         let (low, high) = (low.max(1), high.max(low.max(1)));
         let exponent = self.0.borrow_mut().f64() * (high as f64 / low as f64).ln();
         ((low as f64 * exponent.exp()) as Micros).clamp(low, high)
     }
 
-    /// One of several.
+    /// One of several items, all equally probable; `None` if there are none.
     pub fn pick<'a, T>(&self, of: &'a [T]) -> Option<&'a T> {
         if of.is_empty() {
             return None;
@@ -59,7 +59,7 @@ impl Random {
         of.get(self.below(of.len()))
     }
 
-    /// A position, of which each is as probable as its weight says.
+    /// A position, with a probability proportional to its weight.
     pub fn weighted(&self, weights: &[u32]) -> usize {
         let sum: u32 = weights.iter().sum();
         let mut draw = self.0.borrow_mut().u32(..sum.max(1));

@@ -12,7 +12,7 @@ use crate::{
     world::World,
 };
 
-/// Which list is read.
+/// The list that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
     /// `/api/payments`.
@@ -30,8 +30,8 @@ impl List {
     }
 }
 
-/// Reads on from a cursor, once. Gives whether the cursor has come on; `None` if nothing was
-/// answered.
+/// Reads one page after a reader's cursor. Gives true if the cursor has moved on; `None` if there was no
+/// answer.
 pub async fn read_on(world: &Rc<World>, list: List, reader: usize) -> Option<bool> {
     let after = {
         let history = world.history.borrow();
@@ -84,7 +84,7 @@ pub async fn read_on(world: &Rc<World>, list: List, reader: usize) -> Option<boo
     Some(moved)
 }
 
-/// What an entry is known by: its place, and what can never change of it.
+/// The identity of an entry: its place, and those members that can never change.
 pub fn identity(list: List, entry: &Value) -> Option<(u64, String)> {
     let index = entry.get("index")?.as_u64()?;
     let text = |name| entry.get(name).and_then(Value::as_str).unwrap_or("-");
@@ -108,20 +108,20 @@ pub async fn follow(world: Rc<World>, list: List, reader: usize) {
     }
 }
 
-/// Delivers the outbox, each minute.
+/// Delivers the outbox each minute, until the world is at peace.
 pub async fn cron(world: Rc<World>) {
     while !world.peace.get() {
         let pause = world.random.between(40 * SECOND, 80 * SECOND);
         world.sleep(pause).await;
         Ask::new("POST", "outbox/deliver").send(&world).await;
-        // Somebody sees that a receiver has ended, and has it told again.
+        // Somebody sees that deliveries to a receiver have ended, and resumes them.
         if world.random.happens(0.05) {
             Ask::new("POST", "webhooks/erp/resume").send(&world).await;
         }
     }
 }
 
-/// An accountant, who waits for days to be closed.
+/// Acts as an accountant who waits for days to be closed, until the world is at peace.
 pub async fn account(world: Rc<World>) {
     while !world.peace.get() {
         let (least, most) = world.profile.get().accountants_pause();
@@ -130,7 +130,7 @@ pub async fn account(world: Rc<World>) {
     }
 }
 
-/// Asks for a day: yesterday, today or tomorrow, as the clocks may have it.
+/// Reads a day by chance: yesterday, today or tomorrow, since the hosts' clocks differ.
 pub async fn reconcile(world: &Rc<World>) {
     let (first, last) = match world.profile.get() {
         Profile::Midnight => (1, 3),
@@ -140,7 +140,7 @@ pub async fn reconcile(world: &Rc<World>) {
     read_day(world, &day_after_the_first(day)).await;
 }
 
-/// The days of a run, from the one before it begins.
+/// The date of a day of a run; day 0 is the day before the run begins.
 pub fn day_after_the_first(day: u64) -> String {
     let begin = clock::true_time(0);
     let days = i64::try_from(day).unwrap_or(0) - 1;
@@ -149,10 +149,10 @@ pub fn day_after_the_first(day: u64) -> String {
     time.get(..10).unwrap_or_default().to_owned()
 }
 
-/// Reads a day. One that was closed before must be as it was.
+/// Reads a day, and checks that a day which was closed before is unchanged. Gives its lines; `None` if
+/// there was no answer.
 pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
-    // Whoever asked before the day was known to be closed, and is told that it is not, is told of it
-    // as it was then.
+    // A question sent before the day was known to be closed may be answered as the day was then.
     let was_closed = world.history.borrow().closed_days.contains_key(date);
     let (mut after, mut lines) = (Cursor::default(), Vec::new());
     let (mut closed, mut is_whole) = (false, true);
@@ -220,5 +220,5 @@ pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// How long a reader waits, at the end, for what may hold it up.
+/// The time for which a reader waits, at the end, for entries that hold it up.
 pub const PATIENCE: u64 = 5 * MINUTE;

@@ -1,6 +1,6 @@
-//! How long the dead hold up the living: a host dies while it writes, and from then on it is
-//! measured how long a reader waits for what was recorded after, and a change of the order that was
-//! being written for its turn.
+//! Recovery: the time for which a host that died while it wrote holds up the others. From its death on,
+//! the run measures the time until a reader sees a payment recorded afterwards, and until a change of the
+//! same order gets its turn.
 
 use std::rc::Rc;
 
@@ -15,10 +15,10 @@ use crate::{
     world::World,
 };
 
-/// How often is asked.
+/// The pause between two questions.
 const EVERY: Micros = SECOND / 10;
 
-/// Kills a writer, and gives how long others waited; `None` where there is nothing to measure.
+/// Kills a writer, and gives the time for which others waited; `None` if there is nothing to measure.
 pub async fn measure(world: &Rc<World>) -> Option<Micros> {
     let orders = world.history.borrow().orders.len();
     let hosts = world.hosts.borrow().len();
@@ -63,7 +63,7 @@ async fn end_of_payments(world: &Rc<World>) -> Option<Cursor> {
     None
 }
 
-/// When a reader sees a payment that was acknowledged by another host after the death.
+/// The time at which a reader sees a payment that another host acknowledged after the death.
 async fn reader(
     world: &Rc<World>,
     living: usize,
@@ -90,13 +90,13 @@ async fn reader(
     None
 }
 
-/// When a change of the order is done, or refused for what the order is.
+/// The time at which a change of the order is answered for good: done, or refused for the order's state.
 async fn change(world: &Rc<World>, living: usize, order: OrderId) -> Option<Micros> {
     let began = world.now();
     let answer = Ask::new("GET", office::path(world, order))
         .to(world, living)
         .await;
-    // Nothing that the model must know: the order says the same, with a member in another order.
+    // The model need not know of it: the order's content stays equal.
     let document = answer.json();
     let lines = document.get("lines").cloned().unwrap_or_default();
     while world.now() < began + 10 * MINUTE {

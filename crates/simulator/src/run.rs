@@ -1,4 +1,4 @@
-//! A run: a seed, what comes of it, and what is found.
+//! A run: its plan, its course and its report.
 
 use std::{cell::Cell, collections::BTreeMap, fmt, rc::Rc, thread};
 
@@ -18,35 +18,35 @@ use crate::{
     world::World,
 };
 
-/// After a writer has died readers and changes go on within this time.
+/// The time within which readers and changes should go on after a writer has died.
 pub const PROMPT: Micros = 3 * SECOND;
 
-/// What is run.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Decides everything.
+    /// The seed, which decides everything by chance.
     pub seed: u64,
-    /// How many requests the actors send, about.
+    /// The approximate number of requests that the actors send.
     pub operations: u64,
-    /// On which engine; by the seed if it is not said.
+    /// The engine; chosen by the seed if absent.
     pub engine: Option<Kind>,
-    /// What the engine does wrong.
+    /// A fault that the engine must never have.
     pub broken: Option<Broken>,
-    /// A fault that is put in.
+    /// A fault that is put into the code.
     pub mutation: Option<Mutation>,
-    /// Whether it is a finding that readers and changes wait for longer than [`PROMPT`] after a
-    /// writer has died.
+    /// True if it is a finding that readers and changes wait longer than [`PROMPT`] after a writer has
+    /// died.
     pub prompt: bool,
-    /// Whether clocks and stops stay within seconds.
+    /// True if clocks differ, and hosts stop, by seconds only.
     pub mild: bool,
-    /// What it is mostly about; by the seed if it is not said.
+    /// The profile; chosen by the seed if absent.
     pub profile: Option<Profile>,
-    /// Whether the trace is kept.
+    /// True if the lines of the trace are kept.
     pub trace: bool,
 }
 
 impl Plan {
-    /// That of a seed.
+    /// The usual plan of a seed.
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
@@ -62,12 +62,12 @@ impl Plan {
     }
 }
 
-/// What came of a run.
+/// The report of a run.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// Its seed.
     pub seed: u64,
-    /// What the run was like.
+    /// The profile, the engine and the faults of the run, for people.
     pub about: String,
     /// Requests that were sent.
     pub operations: u64,
@@ -77,13 +77,13 @@ pub struct Report {
     pub payments: usize,
     /// Digest of the trace.
     pub digest: u64,
-    /// Whether the code was where the fault is that was put in.
+    /// True if the run reached the code into which the fault was put.
     pub mutated: bool,
-    /// After writers died, how long readers and changes of the same order waited.
+    /// The times for which readers and changes of the same order waited after writers died.
     pub recoveries: Vec<Micros>,
-    /// What must not be.
+    /// Events that must not happen.
     pub findings: Vec<Finding>,
-    /// What the store did wrong: then the findings are its fault.
+    /// Faults of the store. If there are any, the findings are due to them.
     pub faults: Vec<String>,
     /// The trace, if it was kept.
     pub trace: Vec<String>,
@@ -92,7 +92,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing was found.
+    /// True if there are no findings.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
@@ -168,7 +168,7 @@ fn run_here(plan: &Plan) -> Report {
     world.profile.set(profile);
     world.unreadable.set(chaos.unreadable);
     world.strikes.set(chaos.strikes);
-    // Most runs begin just before midnight: what matters of days happens there.
+    // Most runs begin just before midnight, where faults of days show.
     if let Some(before_midnight) = profile.before_midnight(&random) {
         world.begins.set(20 * MINUTE - before_midnight);
     }
@@ -221,7 +221,7 @@ fn run_here(plan: &Plan) -> Report {
             working.set(working.get() - 1);
         });
     }
-    // A run that goes round in circles ends too, and says so.
+    // A run that goes round in circles also ends, with a finding.
     let most = 60_000 + operations * profile.most_events();
     let circles = || world.executor.events() > most;
     world.executor.run(|| working.get() == 0 || circles());

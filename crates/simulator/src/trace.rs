@@ -1,5 +1,5 @@
-//! The trace: what happened, in order. Its digest is always taken, since equal digests say that two
-//! runs were one; its lines are kept only where somebody will read them, since writing them costs
+//! The trace: the events of a run, in order. Its digest is always computed, since equal digests show that
+//! two runs were the same. Its lines are kept only if somebody will read them, since writing them costs
 //! more than the run.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use crate::executor::Micros;
 
-/// See the module.
+/// The trace of a run.
 pub struct Trace {
     digest: RefCell<DefaultHasher>,
     lines: Option<RefCell<Vec<String>>>,
@@ -17,7 +17,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// An empty one, which keeps its lines or does not.
+    /// An empty trace, which keeps its lines or not.
     pub fn new(keeps_lines: bool) -> Self {
         Self {
             digest: RefCell::new(DefaultHasher::new()),
@@ -26,7 +26,7 @@ impl Trace {
         }
     }
 
-    /// Notes that something happened: of what it is made for the digest, and a line for people.
+    /// Notes an event: `what` enters the digest, and `line` is for people.
     pub fn note(&self, now: Micros, what: impl Hash, line: impl FnOnce() -> String) {
         let mut digest = self.digest.borrow_mut();
         now.hash(&mut *digest);
@@ -36,7 +36,7 @@ impl Trace {
         self.say(line);
     }
 
-    /// A line for people alone.
+    /// Adds a line for people, which does not enter the digest.
     pub fn say(&self, line: impl FnOnce() -> String) {
         if let Some(lines) = &self.lines {
             let (seconds, micros) = (self.now.get() / 1_000_000, self.now.get() % 1_000_000);

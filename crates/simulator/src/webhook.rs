@@ -1,4 +1,4 @@
-//! The receivers of webhooks: each answers by itself, or not.
+//! The receivers of webhooks, each of which answers independently, or not at all.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,18 +13,18 @@ use crate::{
     world::{HostId, World},
 };
 
-/// What receivers have been told, by their hosts: ids of messages, where they said so.
+/// Ids of the messages that receivers have taken, by the receiver's host.
 pub type Told = BTreeMap<String, BTreeSet<String>>;
 
 /// A receiver that is told of payments.
 pub const ERP: &str = "erp.example.md";
-/// One that is told of everything.
+/// A receiver that is told of everything.
 pub const ARCHIVE: &str = "archive.example.md";
 
-/// Receives a message that a host posts: slowly, or not at all, or its answer is lost.
+/// Receives a message that a host posts: slowly, or not at all, or with its answer lost.
 ///
 /// # Errors
-/// A text for people.
+/// A text for people that says why there is no answer.
 pub async fn receive(
     world: &Rc<World>,
     host: HostId,

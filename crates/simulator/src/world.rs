@@ -1,4 +1,4 @@
-//! Everything that there is in a run: time, chance, the store, the hosts, and what the actors know.
+//! The world of a run: time, chance, the store, the hosts, and the knowledge of the actors.
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,7 +32,7 @@ use crate::{
     webhook::Told,
 };
 
-/// Which host.
+/// A host, by its position among the hosts of the run.
 pub type HostId = usize;
 
 /// A call of the store.
@@ -46,12 +46,12 @@ pub enum Call {
     Count(String, u64),
 }
 
-/// What a call gives.
+/// The answer of the store to a call.
 #[derive(Debug)]
 pub enum Reply {
     /// The values of those keys that have one.
     Values(HashMap<String, Vec<u8>>),
-    /// It is written.
+    /// The batch is written.
     Done,
     /// The new value of the counter.
     Count(u64),
@@ -59,28 +59,30 @@ pub enum Reply {
 
 type Answered = Slot<Result<Reply, String>>;
 
-/// A host: a machine on which the provider runs, and that can die.
+/// A host: a machine that runs the provider and can die.
 pub struct Host {
-    /// The tasks of its present life.
+    /// The group of the tasks of its present life.
     pub group: Group,
-    /// What its instance keeps; `None` while it is down.
+    /// The state that its instance keeps between requests; `None` while it is down.
     pub instance: Option<Rc<Doors>>,
-    /// Whether it is stopped.
+    /// True while it is stopped.
     pub frozen: bool,
     /// Its wall clock.
     pub clock: Clock,
-    /// How it is configured.
+    /// Its configuration.
     pub configuration: Configuration,
-    /// How often its variables were changed.
+    /// Number of changes of its variables.
     changes: u64,
-    /// The readings that are not over.
+    /// The readings of its variables that are not over.
     readings: Vec<Reading>,
-    /// Whether each door has read them from the first to the last since they were changed.
+    /// For each door: true if it has read all variables, from the first to the last, since they were
+    /// changed.
     has_read: [bool; 2],
 }
 
 impl Host {
-    /// Whether its variables were read since they were changed, and nobody reads them since before.
+    /// True if its variables may be changed: both doors have read them since the last change, and no
+    /// reading from before is still going on.
     pub fn may_change(&self) -> bool {
         let mut readings = self.readings.iter();
         self.has_read == [true; 2] && readings.all(|reading| reading.change == self.changes)
@@ -105,14 +107,15 @@ impl Door {
     }
 }
 
-/// A reading of a door's variables that is not over: by whom, and which change of them came before it.
+/// A reading of a door's variables that is not over: its reader, and the number of changes before it
+/// began.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     reader: u64,
     change: u64,
 }
 
-/// What the two doors of a host keep between requests.
+/// The state that the two doors of a host keep between requests.
 pub struct Doors {
     provider: Current<ProviderConfig>,
     office: Current<OfficeConfig>,
@@ -127,12 +130,12 @@ impl Doors {
     }
 }
 
-/// What a client gets for a request.
+/// The answer that a client gets to a request.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// An answer.
     Response(http::response::Parts, Bytes),
-    /// The connection broke, or nothing came in time. What was asked for may be done, or be done
+    /// The connection broke, or nothing came in time. The request may have been carried out, or may be
     /// later.
     Nothing,
 }
@@ -154,7 +157,7 @@ impl Answer {
         }
     }
 
-    /// A header, or nothing.
+    /// The value of a header; `None` if there is none.
     pub fn header(&self, name: &str) -> Option<String> {
         let Self::Response(parts, _) = self else {
             return None;
@@ -169,47 +172,47 @@ impl Answer {
     }
 }
 
-/// See the module.
+/// The world of a run.
 pub struct World {
     /// Time and tasks.
     pub executor: Rc<Executor>,
     /// Chance.
     pub random: Random,
-    /// What happened.
+    /// The trace of the run.
     pub trace: Trace,
     /// The store.
     pub engine: RefCell<Engine>,
-    /// What goes wrong with it.
+    /// The faults of the store.
     pub weather: RefCell<Weather>,
-    /// Whether its answers are what a store may answer.
+    /// The check that the store answers as a store must.
     pub audit: RefCell<Audit>,
     /// The hosts.
     pub hosts: RefCell<Vec<Host>>,
     /// The card gateway, to which hosts send nothing unless the profile has it.
     pub cards: RefCell<Cards>,
-    /// What the receivers of webhooks have been told.
+    /// The messages that the receivers of webhooks have got.
     pub told: RefCell<Told>,
-    /// What the actors asked for, and what they were answered.
+    /// The requests of the actors, and the answers to them.
     pub history: RefCell<History>,
     /// Requests sent.
     pub operations: Cell<u64>,
-    /// Whether the run is at its end, when everything works.
+    /// True at the end of the run, when everything works.
     pub peace: Cell<bool>,
     calls: Cell<u64>,
     lives: Cell<u32>,
     disk_full_until: Cell<Micros>,
-    /// How often a variable cannot be read.
+    /// The probability that a variable cannot be read.
     pub unreadable: Cell<f64>,
     /// The configurations that hosts have had.
     pub configured: RefCell<Vec<Configuration>>,
-    /// How long the reading of a variable takes at most.
+    /// The longest time that the reading of a variable takes.
     pub slow_variables: Cell<Micros>,
     readers: Cell<u64>,
-    /// What the run is mostly about.
+    /// The profile of the run.
     pub profile: Cell<Profile>,
-    /// How often a host dies when it has just answered.
+    /// The probability that a host dies just after an answer.
     pub strikes: Cell<f64>,
-    /// How much later than others the run begins.
+    /// The time by which the run begins later than others.
     pub begins: Cell<Micros>,
 }
 
@@ -286,7 +289,8 @@ impl World {
             .note(self.now(), (1, id), || format!("host {id} starts"));
     }
 
-    /// Kills a host, wherever it is. What it has sent to the store may still take effect.
+    /// Kills a host, wherever it is in its work. Calls that it has sent to the store may still take
+    /// effect.
     pub fn kill(&self, id: HostId) {
         let (group, instance) = match self.hosts.borrow_mut().get_mut(id) {
             Some(host) => {
@@ -304,7 +308,8 @@ impl World {
         drop(instance);
     }
 
-    /// Sometimes kills a host that has just answered: whatever it leaves for after its answer.
+    /// Sometimes kills a host that has just answered, to lose the work that it leaves for after its
+    /// answer.
     fn strike(self: &Rc<Self>, id: HostId) {
         if self.peace.get() || !self.random.happens(self.strikes.get()) {
             return;
@@ -373,7 +378,7 @@ impl World {
         }
     }
 
-    /// A variable of a host: sometimes it cannot be read, or comes late.
+    /// Reads a variable of a host. Sometimes it cannot be read, or comes late.
     pub async fn variable(
         &self,
         id: HostId,
@@ -422,33 +427,33 @@ impl World {
         self.readers.get()
     }
 
-    /// A reader of a host's variables goes away, whether it has come to their end or not.
+    /// Notes that a reader of a host's variables is gone, with or without having read the last one.
     pub fn end_reader(&self, id: HostId, reader: u64) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
             host.readings.retain(|reading| reading.reader != reader);
         }
     }
 
-    /// A clock that nobody sets, of a host: since when, nobody knows.
+    /// The time of a host's monotonic clock, which nobody sets, since an unknown moment.
     pub fn monotonic_of(&self, id: HostId) -> Duration {
         let since_start = u64::try_from(id).unwrap_or(0) * HOUR;
         Duration::from_micros(self.now() + since_start)
     }
 
-    /// What a host's wall clock shows.
+    /// The time that a host's wall clock shows.
     pub fn clock_of(&self, id: HostId) -> Timestamp {
         let hosts = self.hosts.borrow();
         let clock = hosts.get(id).map_or(Clock::RIGHT, |host| host.clock);
         clock.shows(self.now() + self.begins.get())
     }
 
-    /// One of the hosts, up or down: clients do not know.
+    /// A host by chance, up or down, since clients do not know which are up.
     pub fn some_host(&self) -> HostId {
         let hosts = self.hosts.borrow().len();
         self.random.below(hosts)
     }
 
-    /// Sends a request to a host, and gives what the client gets for it within `patience`.
+    /// Sends a request to a host, and gives the answer that the client gets within `patience`.
     pub async fn request(
         self: &Rc<Self>,
         id: HostId,
@@ -478,7 +483,7 @@ impl World {
         answer
     }
 
-    /// An answer with status 500 must not be.
+    /// Notes a finding if an answer has status 500.
     pub fn fail_on_500(&self, what: &str, answer: &Answer) {
         if answer.status() == 500 {
             let body = String::from_utf8_lossy(answer.body()).into_owned();
@@ -487,12 +492,12 @@ impl World {
         }
     }
 
-    /// How long a message takes between a client and a host.
+    /// A time that a message takes between a client and a host.
     fn network(&self) -> Micros {
         self.random.scaled(200, 40_000)
     }
 
-    /// The host's side of a request.
+    /// Lets a host accept a request and answer it.
     fn accept(
         self: &Rc<Self>,
         id: HostId,
@@ -555,7 +560,7 @@ impl World {
         });
     }
 
-    /// Sends a call to the store, and gives where its answer will be.
+    /// Sends a call to the store, and gives the slot in which its answer will be.
     pub fn submit(self: &Rc<Self>, id: HostId, call: Call) -> Answered {
         self.calls.set(self.calls.get() + 1);
         let number = self.calls.get();
@@ -571,7 +576,7 @@ impl World {
         let random = &self.random;
         let latency = random.scaled(60, 6_000);
         let way_back = random.scaled(30, 1_000);
-        // What a host has sent before it died is mostly done all the same.
+        // Most calls that a host has sent before it died take effect all the same.
         let survives = random.happens(0.7);
         let writes = matches!(call, Call::Set(_) | Call::Count(..));
         if writes && self.disk_is_full(&weather) {
@@ -618,9 +623,9 @@ impl World {
         answered
     }
 
-    /// Whether writes fail now because there is no room.
+    /// True if writes fail now because the disk is full.
     fn disk_is_full(&self, weather: &Weather) -> bool {
-        // It is asked at each write, of which there are some in a second.
+        // The question is asked at each write, and there are several writes in a second.
         let begins = self.random.happens(weather.full_disks / 3_600.0 / 4.0);
         if begins {
             let until = self.now() + self.random.scaled(SECOND, 2 * MINUTE);
@@ -650,12 +655,12 @@ impl World {
         });
     }
 
-    /// Lets a call have its effect, and gives its answer if somebody gets it.
+    /// Lets a call take effect, and sends its answer if there is to be one.
     fn take_effect(self: &Rc<Self>, sent: Sent, effect: Effect, broken: Option<Broken>) {
         let Effect { after, answer } = effect;
         match sent.call.clone() {
             Call::Get(keys) => {
-                // Whoever reads in vain reads nothing.
+                // A read without an answer has no effect.
                 if let Some(answer) = answer {
                     self.read(sent, keys, after, answer);
                 }
@@ -723,7 +728,7 @@ impl World {
         }
     }
 
-    /// Whether a call is on its way, though its host may have died since.
+    /// True if a call still takes effect, also if its host has died since.
     fn still_has(&self, sent: &Sent) -> bool {
         sent.survives || self.life_of(sent.host) == sent.life
     }
@@ -736,7 +741,7 @@ impl World {
         });
     }
 
-    /// Reads keys: at one moment, or on Redis at several, in their order.
+    /// Reads keys: at one moment, or on Redis at several moments, in the order of the keys.
     fn read(
         self: &Rc<Self>,
         sent: Sent,
@@ -794,7 +799,7 @@ impl World {
         });
     }
 
-    /// Ends the run: nothing holds anything any more.
+    /// Ends the run: drops all tasks and hosts, which hold one another.
     pub fn end(&self) {
         self.executor.clear();
         self.hosts.borrow_mut().clear();
@@ -805,13 +810,13 @@ impl World {
 struct Sent {
     host: HostId,
     life: Group,
-    /// Whether it is done though its host dies before.
+    /// True if it takes effect even if its host dies before.
     survives: bool,
     number: u64,
     call: Call,
 }
 
-/// When a call has its effect, and who is told, after which time.
+/// The delay after which a call takes effect, and the slot of its answer with the delay after that.
 struct Effect {
     after: Micros,
     answer: Option<(Answered, Micros)>,
@@ -826,7 +831,7 @@ impl Effect {
     }
 }
 
-/// The host's end of a connection: it breaks where the host dies.
+/// The host's end of a connection, which breaks if the host dies.
 struct Connection(Slot<Answer>, Cell<bool>);
 
 impl Connection {
@@ -837,7 +842,7 @@ impl Connection {
         world
             .executor
             .after(world.network(), move || slot.fill(answer));
-        // From now on the answer is on its way, whatever becomes of the host.
+        // From now on the answer is on its way, whatever happens to the host.
         self.1.set(true);
     }
 }
@@ -867,7 +872,7 @@ fn describe(call: &Call) -> String {
     }
 }
 
-/// A body in one line: of a SOAP message what is in its Body.
+/// A body in one line; of a SOAP message, the content of its Body.
 fn message_for_people(body: &str) -> String {
     const LONGEST: usize = 400;
     let body = body

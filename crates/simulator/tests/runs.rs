@@ -1,4 +1,4 @@
-//! Whole runs.
+//! Tests of whole runs.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
@@ -32,7 +32,7 @@ fn a_seed_decides_everything() {
         assert_eq!(first.trace, second.trace, "seed {seed}");
         assert_eq!(first.digest, second.digest, "seed {seed}");
         assert_ne!(first.digest, other.digest, "seed {seed}");
-        // What is written down changes nothing of what happens.
+        // Keeping the trace does not change the run.
         let unwritten = run(&new(seed));
         assert_eq!(first.digest, unwritten.digest, "seed {seed}");
     }
@@ -75,8 +75,8 @@ fn what_a_broken_engine_brings_about_is_its_fault() {
     }
 }
 
-/// Each fault, the runs that are made to find it, and what it is found by: its own consequence, and
-/// not just any.
+/// Each fault, the profile whose runs should find it, and the rule that finds it: the fault's own
+/// consequence, not just any.
 const FAULTS: [(Mutation, Profile, &str); 22] = [
     (Mutation::TimeWindows, Profile::Long, "a reader passes by"),
     (
@@ -186,7 +186,8 @@ const FAULTS: [(Mutation, Profile, &str); 22] = [
     ),
 ];
 
-/// The seed that finds the fault, and finds nothing without it; in words, or why there is none.
+/// A seed whose run finds the fault, and finds nothing without it, as text; otherwise the reason why
+/// there is none.
 fn seed_that_finds(mutation: Mutation) -> Result<String, String> {
     const SEEDS: u64 = 100;
     let fault = FAULTS.iter().find(|(of, ..)| *of == mutation);
@@ -215,7 +216,7 @@ fn seed_that_finds(mutation: Mutation) -> Result<String, String> {
 
 #[test]
 fn faults_put_in_on_purpose_are_found() {
-    // Most of the time of these tests is spent here, so by all processors.
+    // These tests spend most of their time here, so all processors share the work.
     let next = AtomicUsize::new(0);
     let look = || {
         let mutations = std::iter::from_fn(|| Mutation::ALL.get(next.fetch_add(1, Relaxed)));

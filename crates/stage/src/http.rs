@@ -138,7 +138,7 @@ impl Reply {
         }
     }
 
-    /// The same where pages of other sites may show it in a frame.
+    /// The reply, which pages of other sites may show in a frame.
     pub fn in_frames(mut self) -> Self {
         self.is_framed = true;
         self

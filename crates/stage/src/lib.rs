@@ -1,5 +1,5 @@
-//! The common parts of those who are played on one's own machine, for rehearsals: a server of pages
-//! that work without a script, in three languages.
+//! The common parts of the services that are played on one's own machine, for rehearsals: a server of
+//! pages that work without a script, in three languages.
 //!
 //! | module | what |
 //! | --- | --- |

@@ -14,7 +14,7 @@ pub struct View {
 }
 
 impl View {
-    /// For who made a request, of a page that is found at `here`.
+    /// The view for the sender of a request, of a page at the address `here`.
     #[must_use]
     pub fn new(request: &Request, here: String) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl View {
 /// The party that is played.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
-    /// Their name: what stands in full ink, and what stands behind it.
+    /// Their name: the part in full ink, and the part behind it.
     pub brand: (&'static str, &'static str),
     /// That this is a rehearsal.
     pub rehearsal: Text,

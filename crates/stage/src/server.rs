@@ -36,7 +36,7 @@ pub trait Play: Send + Sync + 'static {
     fn answer(&self, request: &Request) -> Reply;
 }
 
-/// A running server. Dropping it cuts off what is under way.
+/// A running server. Dropping it cuts off the requests under way.
 #[derive(Debug)]
 pub struct Server(Running);
 
@@ -127,7 +127,7 @@ async fn answer<P: Play>(
     on_loopback: bool,
 ) -> hyper::Response<Body> {
     let (parts, body) = request.into_parts();
-    // A page elsewhere could have its own name lead here, and then read what is shown.
+    // A page of another site could have its own name lead here, and then read the pages.
     if on_loopback && !names_loopback(&parts.headers) {
         let text = format!("{} answers to localhost only.\n", P::NAME);
         return Reply::refusal(StatusCode::MISDIRECTED_REQUEST, text).into_response(None);
@@ -164,7 +164,7 @@ async fn answer<P: Play>(
     })
 }
 
-/// What the pages load.
+/// The files that the pages load.
 fn asset(request: &Request) -> Option<Reply> {
     let [name] = request.path.as_slice() else {
         return None;

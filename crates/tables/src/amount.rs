@@ -43,8 +43,8 @@ impl Cell {
     /// `-10,00`, `(10,00)`.
     ///
     /// # Errors
-    /// [`CellError`]: what cannot be read in one way only, what is no amount, or what a spreadsheet
-    /// has made something else of.
+    /// [`CellError`] if the cell can be read in more than one way, is no amount, or has been changed by a
+    /// spreadsheet.
     pub fn amount(&self) -> Result<Option<Amount>, CellError> {
         self.checked()?;
         match self {
@@ -63,7 +63,7 @@ impl Cell {
 /// Digits before the point: far beyond any payment, and far from where a sum overflows.
 const MOST_DIGITS: usize = 18;
 
-/// Reads an amount. Of `is_number` the point is the decimal point, whatever stands behind it.
+/// Reads an amount. If `is_number`, the point is the decimal point, whatever stands behind it.
 fn parse(text: &str, is_number: bool) -> Result<Amount, CellError> {
     if identifier::is_scientific(text) {
         return Err(CellError::Scientific(text.to_owned()));
@@ -133,7 +133,7 @@ fn parse(text: &str, is_number: bool) -> Result<Amount, CellError> {
     })
 }
 
-/// What is wrong with a text that is no amount: that it is a date says more.
+/// The error of a text that is no amount; that it is a date is the more useful message.
 fn not_an_amount(text: &str) -> CellError {
     match Cell::Written(text.to_owned()).date() {
         Ok(Some(date)) => CellError::Date(date),
@@ -141,7 +141,7 @@ fn not_an_amount(text: &str) -> CellError {
     }
 }
 
-/// A text without the currency at its beginning or end, and whether that is lei.
+/// A text without the currency at its beginning or end, with true if that is lei.
 fn without_currency(text: &str) -> Result<(&str, bool), CellError> {
     let is_of_number = |c: char| {
         c.is_ascii_digit()

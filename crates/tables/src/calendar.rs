@@ -1,4 +1,4 @@
-//! Days of the Gregorian calendar, and what spreadsheets count of them.
+//! Days of the Gregorian calendar, and the serial numbers of spreadsheets.
 //!
 //! `jiff` would do it: its arithmetic of spans, with the texts of its errors, is 70 KB of a component.
 

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use crate::{CellError, calendar::Civil, guard};
 
-/// A cell of a table. What it means depends on what its column asks for: see the methods, each of
-/// which gives `None` for an empty cell.
+/// A cell of a table. Its meaning depends on its column: see the methods, each of which gives `None` for
+/// an empty cell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
     /// Nothing, or nothing but white space.
@@ -28,7 +28,7 @@ pub struct Number {
     pub(crate) value: f64,
     /// True if the workbook itself has it in scientific notation.
     pub(crate) is_scientific: bool,
-    /// How many digits the cell's format shows at least, as `000000` does.
+    /// The least number of digits that the cell's format shows, as `000000` does.
     pub(crate) shown_digits: usize,
 }
 
@@ -116,7 +116,7 @@ impl Cell {
             Self::Empty => None,
             Self::Written(text) | Self::Text(text) => {
                 let text = trimmed_start(text);
-                // What is behind an apostrophe may be white space, and is nothing of Excel's.
+                // Text behind an apostrophe may be white space, and is no error value of Excel.
                 let text = match guard::unguarded(text) {
                     unguarded if unguarded.len() < text.len() => unguarded,
                     text => unwrapped(trimmed(text)),
@@ -164,7 +164,7 @@ impl Cell {
             .ok_or(CellError::NotAFlag)
     }
 
-    /// Refuses what a spreadsheet shows where it has no value.
+    /// Refuses the texts that a spreadsheet shows instead of a value.
     pub(crate) fn checked(&self) -> Result<(), CellError> {
         /// Excel's in English, Romanian and Russian.
         const ERRORS: [&str; 18] = [

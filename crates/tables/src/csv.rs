@@ -1,4 +1,4 @@
-//! Text to rows (RFC 4180, and what people's programs write instead).
+//! Text to rows (RFC 4180, and the variants that programs write).
 
 use crate::{MAX_COLUMNS, TableError};
 
@@ -23,7 +23,7 @@ impl Separator {
     }
 }
 
-/// What begins the line by which Excel is told the separator.
+/// The beginning of the line that tells Excel the separator.
 const SEPARATOR_LINE: &str = "sep=";
 
 /// The separator that a first line `sep=;` names, and the text behind that line.
@@ -57,7 +57,7 @@ pub(crate) struct Rows<'a> {
 
 #[derive(Clone, Copy)]
 struct Boundary {
-    /// From where on it was looked for.
+    /// The position from which it was looked for.
     from: usize,
     at: usize,
     is_behind_quotation_mark: bool,
@@ -82,7 +82,7 @@ impl<'a> Rows<'a> {
         byte.is_none_or(|byte| matches!(byte, b'\r' | b'\n') || byte == self.separator)
     }
 
-    /// The cell at the position, and goes behind it.
+    /// Reads the cell at the position, and goes behind it.
     fn cell(&mut self) -> Result<String, TableError> {
         let start = self.position;
         if self.at(start) == Some(b'"')

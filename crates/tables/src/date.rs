@@ -48,8 +48,7 @@ fn parse(text: &str) -> Result<String, CellError> {
     if offset.is_empty() && !has_t {
         return Ok(Moment::new(at, true).iso());
     }
-    // As it was written: what an offset may be, and what its seconds may be, is judged by whoever reads
-    // times.
+    // As it was written: the reader of times judges the offset and the seconds.
     Ok(format!("{}T{}{offset}", at.day(), padded(clock.trim_end())))
 }
 

@@ -52,7 +52,7 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// Text, how it was written down, and whether that was found out from its letters.
+/// A text, its encoding, and true if the encoding was guessed from the letters.
 #[derive(Debug)]
 pub(crate) struct Decoded {
     pub text: String,
@@ -95,7 +95,7 @@ pub(crate) fn decode(bytes: &[u8], given: Option<Encoding>) -> Result<Decoded, T
     })
 }
 
-/// The text, or where the first byte is that the encoding does not have.
+/// The text, or the position of the first byte that the encoding does not have.
 fn to_text(bytes: &[u8], encoding: Encoding) -> Result<String, usize> {
     match encoding {
         Encoding::Utf8 => std::str::from_utf8(bytes)
@@ -181,10 +181,10 @@ const WINDOWS_1251: [&str; 8] = [
     "рстуфхцчшщъыьэюя",
 ];
 
-/// Which of the two encodings of this country a text is in, if its words tell.
+/// The encoding of a text, of the two of this country, if its words tell.
 ///
-/// Words in Cyrillic have no letters of ASCII, and Romanian words have few others. What does not fit
-/// (DOS, KOI8-R, another language) is not guessed: a name that is wrong in silence is worse.
+/// Words in Cyrillic have no letters of ASCII, and Romanian words have few others. A text that fits
+/// neither (DOS, KOI8-R, another language) is not guessed: a silently wrong name is worse.
 fn guess(bytes: &[u8]) -> Option<Encoding> {
     let (mut romanian, mut cyrillic) = (0_usize, 0_usize);
     let is_word = |byte: &u8| byte.is_ascii_alphabetic() || is_letter(*byte);

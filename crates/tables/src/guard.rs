@@ -1,8 +1,8 @@
-//! Texts that a spreadsheet must not make something else of. An apostrophe before them keeps a
-//! spreadsheet from that, and is taken away when the table is read.
+//! Texts that a spreadsheet must not change. An apostrophe before them prevents that, and is removed when
+//! the table is read.
 
-/// What begins a formula (OWASP, "CSV Injection"), and the apostrophe itself, so that it can be taken
-/// away again.
+/// The first characters of formulas (OWASP, "CSV Injection"), and the apostrophe itself, so that it can
+/// be removed again.
 const DANGEROUS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
 
 /// Digits of a number that a spreadsheet shows in full: Excel shows twelve in scientific notation.
@@ -60,7 +60,7 @@ fn is_converted(text: &str) -> bool {
     })
 }
 
-/// What may stand in a number, an amount or a time.
+/// The words that may stand in a number, an amount or a time, besides months.
 const OTHERS: [&str; 12] = [
     "e", "am", "pm", "t", "z", "lei", "mdl", "р", "руб", "usd", "eur", "ron",
 ];

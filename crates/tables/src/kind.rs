@@ -146,7 +146,7 @@ fn of_zip(bytes: &[u8]) -> FileKind {
     match () {
         () if has("xl/workbook.xml") => FileKind::Xlsx,
         () if has("xl/workbook.bin") => FileKind::Xlsb,
-        // Where the workbook has another name than it ever has.
+        // The workbook has an unusual name.
         () if has_folder("xl/") => FileKind::Xlsx,
         () if has_folder("word/") || has_folder("ppt/") => FileKind::Document,
         () if has("mimetype") && has("content.xml") => {

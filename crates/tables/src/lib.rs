@@ -1,13 +1,13 @@
 //! Tables as people save them: CSV from Excel and LibreOffice in Romanian, Russian and English, and
 //! XLSX. Bytes in, cells out; no I/O and no clock.
 //!
-//! Two rules decide everything. What can be read in one way only is read, however it is written:
-//! `1 250,50`, `31.12.2026`, `ADEVĂRAT`. What a spreadsheet may have damaged is refused with the
+//! Two rules decide everything. A cell that can be read in one way only is read, however it is written:
+//! `1 250,50`, `31.12.2026`, `ADEVĂRAT`. A cell that a spreadsheet may have damaged is refused with the
 //! reason: `1.00012E+11` as a key, `#REF!`, `12/31/2026`.
 //!
-//! Read in this order: [`kind`](FileKind) (what a file is), `encoding` and `csv`, or `zip` and `xlsx`;
-//! `table` (which row names the columns, which rows are totals); `cell` and its readers `amount`,
-//! `date`, `identifier`; and the other way, `sheet`.
+//! Read in this order: [`kind`](FileKind) (the kind of a file), `encoding` and `csv`, or `zip` and
+//! `xlsx`; `table` (the row that names the columns, and the rows of totals); `cell` and its readers
+//! `amount`, `date`, `identifier`; and the other way, `sheet`.
 //!
 //! ```
 //! use tables::{Options, Table};

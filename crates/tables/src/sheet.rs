@@ -30,8 +30,8 @@ pub enum Value {
 
 /// A table that is being written.
 ///
-/// What it writes, [`Table`](crate::Table) reads as it was, also where a spreadsheet in Romanian,
-/// Russian or English has opened and saved it.
+/// [`Table`](crate::Table) reads the written values unchanged, also if a spreadsheet in Romanian, Russian
+/// or English has opened and saved them.
 #[derive(Debug)]
 pub struct Sheet {
     format: Format,
@@ -39,7 +39,7 @@ pub struct Sheet {
     /// The text, or the rows in XML.
     written: String,
     rows: usize,
-    /// How many digits the formats of zeros show that copied numbers have.
+    /// The numbers of digits of the formats of zeros that copied numbers have.
     zeros: Vec<usize>,
 }
 
@@ -93,8 +93,8 @@ impl Sheet {
         sheet
     }
 
-    /// Adds a row of a table as it is there: what is read of its cells is the same, and so is what is
-    /// refused. Rows are numbered anew, from 2.
+    /// Adds a row of a table unchanged: its cells read the same, and the same cells are refused. Rows are
+    /// numbered anew, from 2.
     pub fn copy(&mut self, row: &Row<'_>) {
         self.cells(row.all());
     }
@@ -265,7 +265,7 @@ impl Sheet {
         };
     }
 
-    /// The file. `None` if it is beyond what a workbook holds.
+    /// The file; `None` if it is larger than a workbook may be.
     pub fn finish(self) -> Option<Vec<u8>> {
         match self.format {
             Format::Csv(_) => Some(self.written.into_bytes()),
@@ -276,7 +276,7 @@ impl Sheet {
     fn workbook(self) -> Option<Vec<u8>> {
         let mut columns = String::new();
         for (position, kind) in self.kinds.iter().enumerate() {
-            // What is typed into the rows below is of the column's kind too.
+            // Values typed into the rows below have the column's kind too.
             let style = match kind {
                 Value::Text | Value::Time => 1,
                 Value::Amount => 2,
@@ -377,7 +377,8 @@ fn no_date(amount: &str) -> String {
     }
 }
 
-/// Text in XML; what XML cannot have is written as workbooks write it (ISO/IEC 29500, 22.9.2.19).
+/// Text in XML; characters that XML cannot have are written as workbooks write them (ISO/IEC 29500,
+/// 22.9.2.19).
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for (position, c) in text.char_indices() {
@@ -389,7 +390,7 @@ fn escaped(text: &str) -> String {
             '\0'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}' => {
                 let _ = write!(escaped, "_x{:04X}_", u32::from(c));
             }
-            // What would be read as such.
+            // An underscore that would be read as the beginning of such a character.
             '_' if is_escape(text.get(position..).unwrap_or_default()) => {
                 escaped.push_str("_x005F_");
             }

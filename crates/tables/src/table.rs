@@ -5,19 +5,17 @@ use crate::{
     columns::column_letters, csv, encoding, limits::Size, xlsx,
 };
 
-/// The column that one of this name is; `None` if it is what it is called.
+/// The name of the column that this name means; `None` if it means itself.
 pub type Meaning<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// The options of reading a table.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
-    /// The columns that the row must have which names the columns, in any case. What is above that
-    /// row is left out, as banks write it. Without any, the first row that is not empty names the
-    /// columns.
+    /// The columns that the header row must have, in any case. The rows above it are left out, since
+    /// banks write some. Without any, the first row that is not empty is the header.
     pub columns: &'a [&'a str],
-    /// The column that one of another name is: its name, or an empty one for a column that is left
-    /// out, so that no name finds it; `None` if it is what it is called. The column keeps the name that
-    /// is written.
+    /// Maps the name of a column to the name that it means: an empty one for a column that is left out,
+    /// so that no name finds it; `None` if it means itself. The column keeps its written name.
     pub meaning: Option<&'a Meaning<'a>>,
     /// The encoding of the text, for a CSV without a mark of its own.
     pub encoding: Option<Encoding>,
@@ -54,7 +52,7 @@ pub enum Source {
         separator: Separator,
         /// The encoding of its text.
         encoding: Encoding,
-        /// True if that was found out from its letters.
+        /// True if the encoding was guessed from the letters.
         is_guess: bool,
     },
     /// XLSX.
@@ -124,7 +122,7 @@ pub struct Table {
 /// The kind of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowKind {
-    /// Something that is told.
+    /// Data.
     Data,
     /// A sum of rows above it.
     Total,
@@ -134,7 +132,7 @@ impl Table {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`TableError`]: what the file is instead, or what is wrong with it as a table.
+    /// [`TableError`]: the file is of another kind, or has a mistake as a table.
     pub fn read(bytes: &[u8], options: &Options<'_>) -> Result<Self, TableError> {
         match FileKind::of(bytes) {
             FileKind::Text => Self::read_text(bytes, options),
@@ -339,8 +337,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A name without what people do not see the difference of: case, spaces, and the two ways in which
-/// Romanian's ș and ț are written on computers.
+/// A name without differences that people do not see: case, spaces, and the two encodings of Romanian ș
+/// and ț.
 fn folded(name: &str) -> String {
     let words = name
         .split(|c: char| c.is_whitespace() || c == '\u{FEFF}' || c == '\u{200B}')
@@ -381,8 +379,8 @@ fn header(rows: &[(usize, Vec<Cell>)], options: &Options<'_>) -> Result<usize, T
     })
 }
 
-/// The place of the first row that has most of the columns, and how many. Where none has any, it is
-/// the one with most names, which tells most.
+/// The place of the first row that has the most of the columns, and their number. If no row has any, the
+/// row with the most names, which tells the most.
 fn best_row(rows: &[(usize, Vec<Cell>)], options: &Options<'_>) -> (usize, usize) {
     let wanted: Vec<_> = options.columns.iter().map(|name| folded(name)).collect();
     let (mut best, mut most) = (0, (0, 0));
@@ -402,8 +400,8 @@ fn best_row(rows: &[(usize, Vec<Cell>)], options: &Options<'_>) -> (usize, usize
     (best, most.0)
 }
 
-/// Which character separates the cells of a text: the one by which a row has most of the columns;
-/// otherwise the one that this row has most of.
+/// The character that separates the cells of a text: the one by which a row has the most of the columns;
+/// otherwise the one that this row has most often.
 fn separator(text: &str, options: &Options<'_>) -> Separator {
     const SEPARATORS: [Separator; 3] = [Separator::Comma, Separator::Semicolon, Separator::Tab];
     let score = |separator: Separator| {
@@ -544,7 +542,7 @@ mod tests {
             (row.cell("nothing"), row.beyond_columns()),
             (&Cell::Empty, None)
         );
-        // What stands under no name is somebody's, and not empty.
+        // A value in a column without a name is a value, not an empty cell.
         let table = read("a;;b\n1;;2;;3\n1;2;3\n", &[]).unwrap();
         let beyond: Vec<_> = table.rows().map(|row| row.beyond_columns()).collect();
         assert_eq!(beyond, [Some("E".into()), Some("B".into())]);

@@ -1,4 +1,4 @@
-//! ZIP archives (PKWARE APPNOTE 6.3.10): what workbooks are kept in, and evidence.
+//! ZIP archives (PKWARE APPNOTE 6.3.10), which contain workbooks and evidence.
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
@@ -121,10 +121,10 @@ fn crc32(content: &[u8]) -> u32 {
     })
 }
 
-/// What makes an archive unreadable.
+/// The reason for which an archive cannot be read.
 pub(crate) type Reason = &'static str;
 
-/// What is left of the limit is not enough.
+/// The archive is larger than the rest of the limit.
 pub(crate) const TOO_LARGE: Reason = "it is too large unpacked";
 
 /// An archive that somebody sent.

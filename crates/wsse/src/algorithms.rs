@@ -1,4 +1,4 @@
-//! The algorithms that are allowed, by their identifiers. What is not here is refused.
+//! The algorithms that are allowed, by their identifiers. All others are refused.
 
 use std::fmt;
 

@@ -83,9 +83,8 @@ pub fn inclusive_c14n(element: Element<'_>, with_comments: bool) -> Vec<u8> {
 
 /// The canonical form of an element and all below it by Canonical XML 1.1.
 ///
-/// It differs from [`inclusive_c14n`] in what is taken over of the elements around: of the
-/// attributes of the prefix `xml` only `xml:lang`, `xml:space` and `xml:base`, the last one
-/// resolved (section 2.4).
+/// It differs from [`inclusive_c14n`] in the attributes of the prefix `xml` that are taken over from the
+/// elements around: only `xml:lang`, `xml:space` and `xml:base`, the last one resolved (section 2.4).
 pub fn inclusive_c14n11(element: Element<'_>, with_comments: bool) -> Vec<u8> {
     whole(element, Form::Inclusive11, with_comments)
 }
@@ -277,9 +276,9 @@ impl<'a, S: Sink> Canonicalizer<'a, S> {
         Some(joined)
     }
 
-    /// The namespace declarations that a start tag has in the output, in canonical order: those
-    /// that it visibly uses, and those of the prefix list that are in scope, where the output
-    /// does not already say the same. They count as written from here on.
+    /// The namespace declarations that a start tag has in the output, in canonical order: those that it
+    /// visibly uses, and those of the prefix list that are in scope, unless the output has the same ones
+    /// already. They count as written from here on.
     fn declarations(&mut self, node: NodeId, tag: &Tag, is_apex: bool) -> Vec<(Prefix, Namespace)> {
         let tree = self.tree;
         let mut new = Vec::new();

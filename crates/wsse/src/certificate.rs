@@ -267,8 +267,8 @@ impl Certificate {
         })
     }
 
-    /// The `SubjectKeyIdentifier`; where there is none, what it would be by the first method of
-    /// RFC 5280 section 4.2.1.2, which is what WSS4J takes then.
+    /// The `SubjectKeyIdentifier`; if there is none, its value by the first method of RFC 5280 section
+    /// 4.2.1.2, which WSS4J takes then.
     pub(crate) fn key_identifier(&self) -> &[u8] {
         &self.0.key_identifier
     }
@@ -297,7 +297,7 @@ pub(crate) fn without_leading_zeros(number: &[u8]) -> &[u8] {
     number.get(zeros..).unwrap_or_default()
 }
 
-/// Subject and issuer of a certificate, whatever its key is.
+/// Subject and issuer of a certificate with any key.
 pub(crate) fn subject_and_issuer(der: &[u8]) -> Option<(DistinguishedName, DistinguishedName)> {
     let parsed = x509_cert::Certificate::from_der(der).ok()?;
     let certificate = parsed.tbs_certificate();
@@ -325,8 +325,8 @@ fn modulus_bits(key: &RsaPublicKey) -> usize {
     key.n().bit_width() as usize
 }
 
-/// A certificate's time; 9999-12-31, which RFC 5280 section 4.1.2.5 uses for "no end", is beyond
-/// what `jiff` counts and becomes its last instant.
+/// A certificate's time. 9999-12-31, which RFC 5280 section 4.1.2.5 uses for "no end", is beyond the
+/// range of `jiff` and becomes its last instant.
 fn timestamp(time: &Time) -> Timestamp {
     i64::try_from(time.to_unix_duration().as_secs())
         .ok()

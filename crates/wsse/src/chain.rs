@@ -1,5 +1,5 @@
-//! Chains of certificates up to a configured authority: RFC 5280 section 6, less what a
-//! hierarchy that certifies institutions has no use for, which is refused where it matters.
+//! Chains of certificates up to a configured authority: RFC 5280 section 6, without the parts that a
+//! hierarchy for institutions does not use, which are refused where they matter.
 
 use jiff::Timestamp;
 use x509_cert::ext::pkix::KeyUsage;

@@ -7,8 +7,8 @@ use crate::policy::Policy;
 use crate::verify::{self, SecurityError, Verified};
 use crate::xml::{Element, Malformed, NodeId, Tree, XmlError};
 
-/// A SOAP 1.1 message (W3C Note, 8 May 2000, section 4), parsed. Nothing in it is to be believed
-/// yet, so nothing in it can be read: [`Envelope::verify`] gives what can.
+/// A SOAP 1.1 message (W3C Note, 8 May 2000, section 4), parsed. Nothing in it may be believed yet, so
+/// nothing in it can be read: [`Envelope::verify`] gives the verified data.
 #[derive(Debug)]
 pub struct Envelope {
     pub(crate) tree: Tree,
@@ -99,7 +99,7 @@ impl Envelope {
         Ok(Envelope { tree, header, body })
     }
 
-    /// Checks the message's signature, timestamp and signer, and gives the verified data: what
+    /// Checks the message's signature, timestamp and signer, and gives the verified data: the parts that
     /// the signature covers, and nothing else.
     ///
     /// # Errors

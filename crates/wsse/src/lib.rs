@@ -32,9 +32,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Whom to trust is configuration: [`Trust`] pins certificates, or names authorities and the signers
-//! that they are trusted for. What is accepted of WS-Security and XML Signature, and what is not,
-//! the README lists; [`SecurityError`] has a variant for each refusal.
+//! Trust is configuration: [`Trust`] pins certificates, or names authorities and the signers that they
+//! are trusted for. The README lists the parts of WS-Security and XML Signature that are accepted;
+//! [`SecurityError`] has a variant for each refusal.
 //!
 //! The crate has no clock, no randomness and no I/O: time and keys are arguments. Its only state is the
 //! choice of the fastest RSA engine that is right on this host, made once.

@@ -69,7 +69,7 @@ impl Link {
     }
 }
 
-/// SHA-1 is not accepted here, whatever the policy says of messages: who gets a certificate
+/// SHA-1 is not accepted here, whatever the policy allows for messages: an applicant for a certificate
 /// chooses a part of it, and collisions with a chosen prefix are within reach.
 fn accepted(algorithm: &AlgorithmIdentifierOwned) -> Option<Hash> {
     let no_parameters = algorithm
@@ -108,7 +108,7 @@ fn extensions(certificate: &TbsCertificate) -> Result<Extensions, ObjectIdentifi
             }
             // Any policy will do, and the subject is the name that is asked for.
             CERTIFICATE_POLICIES | SUBJECT_ALTERNATIVE_NAME => {}
-            // It limits what an authority may certify even if it is not marked critical.
+            // It limits the names that an authority may certify, even if it is not marked critical.
             NAME_CONSTRAINTS => return Err(kind),
             _ if extension.critical => return Err(kind),
             _ => {}

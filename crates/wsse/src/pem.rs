@@ -1,10 +1,10 @@
 //! Keys and certificates as people's programs save them, in text.
 //!
-//! RFC 7468 with what is met beside it: text around the blocks (OpenSSL's "Bag Attributes" and
-//! `x509 -text`), lines of any length, a byte order mark, quotes around the whole, line ends written
-//! as `\n` (environment files, JSON), and base64 without any block, as Windows saves it and portals
-//! show it. What reads like a part of a block that was cut off is a mistake, so that no certificate
-//! is left out without a word.
+//! RFC 7468, and the variants that are met: text around the blocks (OpenSSL's "Bag Attributes" and `x509
+//! -text`), lines of any length, a byte order mark, quotes around the whole, line ends written as `\n`
+//! (environment files, JSON), and base64 without any block, as Windows saves it and portals show it. A
+//! text that reads like a part of a block that was cut off is a mistake, so that no certificate is left
+//! out silently.
 
 use std::fmt;
 
@@ -36,8 +36,8 @@ impl PemBlock {
         &self.content
     }
 
-    /// The part of what it holds that is a certificate, where it holds one: OpenSSL puts settings of
-    /// its own behind a `TRUSTED CERTIFICATE`.
+    /// The part of the block that is a certificate, if it holds one: OpenSSL puts settings of its own
+    /// behind a `TRUSTED CERTIFICATE`.
     pub fn certificate(&self) -> &[u8] {
         match self.label() {
             Some("TRUSTED CERTIFICATE") => SliceReader::new(&self.content)
@@ -147,12 +147,12 @@ fn is_prose(text: &str) -> bool {
 fn decode(base64: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut packed = Zeroizing::new(String::with_capacity(base64.len()));
     packed.extend(base64.chars().filter(|c| !is_space(*c)));
-    // What pads it is the first to get lost where `=` has a meaning.
+    // The padding is the first to get lost where `=` has a meaning.
     let decoded = Base64Unpadded::decode_vec(packed.trim_end_matches('='));
     decoded.ok().map(Zeroizing::new)
 }
 
-/// White space, and what is as invisible.
+/// White space, and other invisible characters.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}')
 }

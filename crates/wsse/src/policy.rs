@@ -15,12 +15,12 @@ pub struct Policy {
     /// The most by which the signer's clock may differ: `Created` may lie this far in the future, `Expires`
     /// this far in the past.
     pub clock_skew: Duration,
-    /// The greatest age of `Created`, whatever `Expires` says.
+    /// The greatest age of `Created`, also if `Expires` allows more.
     pub max_age: Duration,
 }
 
-/// The signers whose signatures count: certificates and authorities that come from configuration. What a
-/// message says of its signer only chooses among them.
+/// The signers whose signatures count: certificates and authorities that come from configuration. A
+/// message's own data about its signer only chooses among them.
 ///
 /// ```
 /// # use std::time::Duration;

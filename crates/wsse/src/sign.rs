@@ -55,9 +55,9 @@ pub enum SignerError {
 }
 
 impl Signer {
-    /// Reads a private key (PKCS#8 or PKCS#1, not encrypted) and its certificate, both PEM or
-    /// base64 as [`pem_blocks`] reads them. Where a text holds a chain, or more than what it is
-    /// for, the certificate that belongs to the key is taken.
+    /// Reads a private key (PKCS#8 or PKCS#1, not encrypted) and its certificate, both PEM or base64 as
+    /// [`pem_blocks`] reads them. If a text holds a chain, or more than its own part, the certificate
+    /// that belongs to the key is taken.
     ///
     /// # Errors
     ///
@@ -117,8 +117,8 @@ impl Signer {
         created: Timestamp,
         lifetime: Duration,
     ) -> Result<String, SignerError> {
-        // Every signed element declares all it uses, though its parents declare the same: so what
-        // is written is its own exclusive canonical form, and is digested as it stands.
+        // Every signed element declares all namespaces that it uses, though its parents declare the same:
+        // so the written text is its own exclusive canonical form, and is digested as it is.
         let timestamp = timestamp(created, lifetime).ok_or(SignerError::Time)?;
         let body = format!(
             r#"<soap:Body xmlns:soap="{SOAP}" xmlns:wsu="{WSU}" wsu:Id="{BODY_ID}">{}</soap:Body>"#,

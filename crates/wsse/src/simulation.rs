@@ -1,8 +1,8 @@
 //! Stub signatures, for simulations that sign thousands of messages in a second of processor time.
 //!
-//! In a thread that has called [`stub_signatures`], what signs is a digest that whoever knows the
-//! certificate can make. Everything else of a message is as always: its shape, its canonical form,
-//! the digests of its parts, the signer's certificate, the times.
+//! In a thread that has called [`stub_signatures`], a signature is a digest that anybody who knows the
+//! certificate can make. Everything else of a message is as always: its shape, its canonical form, the
+//! digests of its parts, the signer's certificate, the times.
 //!
 //! A build with this feature signs and verifies as always until a thread asks for stubs, so that
 //! tests that are built together with a simulation test the real thing. It does not compile for

@@ -6,8 +6,8 @@ use crate::c14n::{attribute_escape, exclusive_c14n, text_escape};
 use crate::names::{SOAP, WSU};
 use crate::xml::{Document, Element, XmlError, is_char};
 
-/// Writes the content of a `soap:Body` so that its exclusive canonical form (Exclusive XML
-/// Canonicalization 1.0) is, byte for byte, what was written: it is digested without another pass.
+/// Writes the content of a `soap:Body` so that the written text is, byte for byte, its exclusive
+/// canonical form (Exclusive XML Canonicalization 1.0): it is digested without another pass.
 ///
 /// Names are the program's own and are written as they are given: unprefixed, or with the prefix
 /// `soap`, which is bound to the SOAP 1.1 envelope namespace. Text and attribute values may be

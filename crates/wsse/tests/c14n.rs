@@ -16,7 +16,7 @@ fn ours(document: &[u8], comments: bool) -> Vec<u8> {
 
 type Canonicalize = fn(Element<'_>, bool) -> Vec<u8>;
 
-/// What `xmllint` calls the methods, and ours.
+/// The methods: the option of `xmllint`, and our function.
 const METHODS: [(&str, Canonicalize); 3] = [
     ("--exc-c14n", |element, comments| {
         exclusive_c14n(element, comments, &[])

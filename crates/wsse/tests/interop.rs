@@ -12,7 +12,7 @@ use wsse::{Algorithms, Document, Envelope, Hash, Writer, exclusive_c14n};
 
 const HASHES: [Hash; 4] = [Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512];
 
-/// How `xmlsec1` is told which attributes are ids: it has no schema of SOAP.
+/// The options that tell `xmlsec1` which attributes are ids: it has no schema of SOAP.
 fn ids() -> [String; 4] {
     let body = format!("--id-attr:Id {}:Body", common::SOAP);
     let timestamp = format!("--id-attr:Id {}:Timestamp", common::WSU);

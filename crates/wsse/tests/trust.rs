@@ -46,7 +46,8 @@ fn verify(message: &str, trust: Trust, now: &str) -> Result<Verified, SecurityEr
     envelope.verify(&policy, time(now))
 }
 
-/// Why a signer is refused, by the name of the variant; `None` if it is not.
+/// The reason for which a signer is refused, by the name of the variant; `None` if the signer is
+/// accepted.
 fn refusal(signer: &str, authorities: &[&str], intermediates: &[&str]) -> Option<String> {
     let key = if signer == "neighbour" {
         "stranger"

@@ -1,4 +1,4 @@
-//! What is a document and what is not, and that `xmllint` agrees.
+//! Well-formed and malformed documents; `xmllint` must agree.
 
 mod common;
 

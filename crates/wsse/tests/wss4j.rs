@@ -12,7 +12,7 @@ use common::{
 use jiff::Timestamp;
 use wsse::{Algorithms, Envelope, Hash, Writer};
 
-/// Where Debian's `libwss4j-java` and what it depends on are.
+/// The files of Debian's `libwss4j-java` and of its dependencies.
 const JARS: [&str; 6] = [
     "/usr/share/java/wss4j.jar",
     "/usr/share/java/xmlsec.jar",

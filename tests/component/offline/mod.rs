@@ -178,7 +178,7 @@ fn flexible() -> Value {
     })
 }
 
-/// What the confirmations of an order were answered, in their order.
+/// The answers to the confirmations of an order, in their order.
 fn confirmations(offline: &Offline, key: &str) -> String {
     let mut answers = Vec::new();
     for exchange in offline.exchanges() {

@@ -590,7 +590,7 @@ fn patterns(key: &str) -> Vec<String> {
     ]
 }
 
-/// Keys that end a string of SQL, and go on with what is always true.
+/// Keys that end a string of SQL, and go on with a condition that is always true.
 const QUOTED: [&str; 4] = [
     "' OR '1'='1",
     "x' OR 1=1 -- ",

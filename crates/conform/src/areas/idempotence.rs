@@ -180,7 +180,7 @@ pub const CHECKS: &[Check] = &[
                 .map(|p| s.sign(&p.encode()))
                 .collect::<anyhow::Result<Vec<_>>>()?;
             let replies = s.pay_at_once("one of four payments at once", &messages)?;
-            // Whoever was told to come again comes again, as MPay does.
+            // A caller that was told to come again does so, like MPay.
             for (payment, reply) in payments.iter().zip(&replies) {
                 if reply.result(CONFIRM_ORDER_PAYMENT).is_none() {
                     s.confirmed_at_last("the one that did not succeed, again", payment)?;
@@ -415,7 +415,7 @@ pub const CHECKS: &[Check] = &[
                 &payment.payment_id,
                 &format!("{start}<!-- -->{end}"),
             )?;
-            // Who refuses it is as right as who takes it for the same.
+            // A provider that refuses it is as right as one that takes it for the same.
             s.pay("the same with a comment in PaymentID", &again)?;
             counted(s, &payment, before, "1.00")
         },
@@ -450,7 +450,7 @@ fn two_lines(s: &Session, order: &Node, amounts: [&str; 2]) -> Verdict<Confirmat
     Ok(payment)
 }
 
-/// A payment of 1.00 that was not made yet, and what is due before it.
+/// A payment of 1.00 that was not made yet, and the amount due before it.
 fn payment(s: &mut Session) -> Verdict<(Confirmation, Money)> {
     let order = s.purse()?;
     Ok((

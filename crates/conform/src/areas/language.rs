@@ -119,7 +119,7 @@ fn texts(order: &Node) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What does not depend on the language.
+/// The members that do not depend on the language.
 fn facts(order: &Node) -> Vec<(String, String)> {
     const NAMES: [&str; 6] = [
         "OrderKey",
@@ -170,7 +170,7 @@ fn same(s: &mut Session, asked: Option<&str>, meant: &str) -> Verdict {
     })
 }
 
-/// `Reason` is what the order's description says, or at least not that of the other languages.
+/// Checks that `Reason` is the text of the order's description, or at least not that of another language.
 fn reason(s: &mut Session, language: &str) -> Verdict {
     let key = s.orders.shared(Role::Full)?;
     let expected = match language {

@@ -15,8 +15,8 @@ mod wsdl;
 use super::check::Check;
 pub use wsdl::origin;
 
-/// Names of the areas for people, and their checks in the order in which they are made: those
-/// that only look come before those that pay.
+/// Names of the areas for people, and their checks in order: those that only look come before those that
+/// pay.
 pub const AREAS: [(&str, &str, &[Check]); 11] = [
     ("transport", "Transport", transport::CHECKS),
     ("wsdl", "WSDL", wsdl::CHECKS),

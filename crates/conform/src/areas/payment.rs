@@ -1,4 +1,4 @@
-//! Partial and advance payments: the Allow flags, and what is due after a payment.
+//! Partial and advance payments: the Allow flags, and the amount due after a payment.
 
 use mpay_domain::Money;
 

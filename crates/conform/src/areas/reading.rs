@@ -1,5 +1,5 @@
-//! Messages that must be understood though MPay does not write them so today: strict in what is sent,
-//! tolerant in what is received.
+//! Messages that must be understood although MPay does not write them like this today: a provider is
+//! strict in sending and tolerant in receiving.
 
 use wsse::{Content, Writer};
 
@@ -108,7 +108,7 @@ pub const CHECKS: &[Check] = &[
                 &format!(">{start}<!-- -->{end}<"),
             )?;
             let reply = s.ask("a comment within OrderKey", &message)?;
-            // Who refuses comments altogether is safe too.
+            // A provider that refuses all comments is safe too.
             if reply.fault().is_some_and(|fault| {
                 fault.local_code() != "UnknownOrder" && fault.local_code() != "InvalidParameter"
             }) {

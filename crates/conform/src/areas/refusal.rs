@@ -298,7 +298,7 @@ pub const CHECKS: &[Check] = &[
             let confirmation = s.part_of(&order, 0, "1.00")?;
             let content = confirmation.encode();
             s.confirmed("a confirmation", &confirmation)?;
-            // What a listener of 15 minutes ago would send again now.
+            // The message that an eavesdropper of 15 minutes ago would repeat now.
             let message = forge::signed_ago(&s.mpay, &content, 900, LIFETIME)?;
             let reply = s.pay("the confirmation as signed 15 minutes ago", &message)?;
             hold(reply.is_refusal(), || {
@@ -497,7 +497,7 @@ pub const CHECKS: &[Check] = &[
         |s| {
             s.needs_answers()?;
             let message = forge::deep_nesting(&s.good_message()?)?;
-            // It is well-formed and signed, so who can read it may answer it.
+            // It is well-formed and signed, so a provider that can read it may answer it.
             let reply = s.ask("20,000 elements in each other", &message)?;
             hold(reply.is_refusal() || reply.orders().is_some(), || {
                 reply.described()
@@ -631,8 +631,8 @@ fn refused(s: &mut Session, what: &str, message: &str) -> Verdict {
     })
 }
 
-/// A confirmation that must be refused and change nothing; its good twin then counts, so that it was
-/// refused for what was wrong with it, and nobody can use up a PaymentID without MPay's key.
+/// A confirmation that must be refused and change nothing. Its correct twin must then count: so it was
+/// refused for its mistake, and nobody without MPay's key can use up a PaymentID.
 fn confirmation(
     s: &mut Session,
     what: &str,

@@ -694,8 +694,8 @@ fn values(
         .collect()
 }
 
-/// True if a text is a dateTime (XML Schema Part 2, section 3.2.7), and then whether it has an
-/// offset.
+/// If a text is a dateTime (XML Schema Part 2, section 3.2.7): true if it has an offset. `None` if it is
+/// none.
 fn is_date_time(text: &str) -> Option<bool> {
     let (date, time) = text.split_once('T')?;
     let _: jiff::civil::Date = date.parse().ok()?;

@@ -229,7 +229,7 @@ pub const CHECKS: &[Check] = &[
                     "A".repeat(20 << 20)
                 ),
             )?;
-            // Whoever refuses before all has come may well close the connection.
+            // A provider that refuses before the end of the message may well close the connection.
             if let Ok(reply) = s.ask("a message of 20 MB", &huge) {
                 refused(&reply)?;
             }
@@ -337,7 +337,7 @@ fn refused(reply: &Reply) -> Verdict {
     })
 }
 
-/// Where a refusal is a fault of SOAP, its code must be this one of SOAP's own.
+/// If a refusal is a fault of SOAP, its code must be this one of SOAP's own.
 fn soap_code(what: &str, reply: &Reply, code: &str) -> Verdict {
     match reply.fault() {
         Some(fault) => hold(

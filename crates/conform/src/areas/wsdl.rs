@@ -305,7 +305,8 @@ pub const CHECKS: &[Check] = &[
     ),
 ];
 
-/// The WSDL and what it imports from the same place: WCF writes one document for each namespace.
+/// The WSDL and the documents that it imports from the same place: WCF writes one document for each
+/// namespace.
 fn documents(s: &mut Session) -> Verdict<Vec<Node>> {
     const MOST: usize = 20;
     let mut wanted = vec![address_of(&s.url, "wsdl")];
@@ -402,8 +403,8 @@ fn member_elements(declared: &Node) -> Vec<&Node> {
         .collect()
 }
 
-/// What is wrong with the simple type of a member, if anything; a type of its own is followed to
-/// what it restricts.
+/// The mistake in the simple type of a member, if there is one; a named type is followed to the type that
+/// it restricts.
 fn wrong_type(
     documents: &[Node],
     structure: &str,

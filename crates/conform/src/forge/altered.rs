@@ -1,4 +1,5 @@
-//! Messages of which nothing is signed, or not what should be, and messages altered after signing.
+//! Messages without signed parts, or with other parts signed than required, and messages altered after
+//! signing.
 
 use anyhow::Context;
 
@@ -50,7 +51,7 @@ pub(crate) fn no_timestamp(message: &str, mpay: &Identity) -> Message {
     mpay.sign_again(&swap(&message, timestamp(&message)?, "")?)
 }
 
-/// A signature over what is in the Body instead of the Body.
+/// A signature over the content of the Body instead of the Body.
 pub(crate) fn operation_signed(message: &str, mpay: &Identity) -> Message {
     let message = swap(message, BODY_ID, "")?;
     let opened = format!(" xmlns=\"{MPAY}\">");

@@ -3,7 +3,7 @@
 use super::Message;
 use crate::message::swap;
 
-/// A DTD with an entity that says what the signature covers.
+/// A DTD with an entity that stands for the signed text.
 pub(crate) fn entity(message: &str) -> Message {
     let message = swap(
         message,

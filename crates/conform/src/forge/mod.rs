@@ -1,5 +1,5 @@
-//! Hostile messages, each made of a good one of [`wsse::Signer`] by surgery on its text, and
-//! the strangers who sign some of them. What each tries stands with it.
+//! Hostile messages, each made of a good one of [`wsse::Signer`] by surgery on its text, and the
+//! strangers who sign some of them. Each describes its attack.
 //!
 //! | module | what |
 //! | --- | --- |
@@ -86,9 +86,8 @@ fn reference<'a>(message: &'a str, id: &str) -> anyhow::Result<&'a str> {
     )
 }
 
-/// A Body that says something else than the signed one, for the place where a careless reader
-/// takes it from. It asks for the same order in another language, so that a provider that falls
-/// for it answers with a result.
+/// A Body that differs from the signed one, for the place where a careless reader looks. It asks for the
+/// same order in another language, so that a provider that falls for it answers with a result.
 fn other_body(message: &str) -> Message {
     let body = swap(body(message)?, BODY_ID, "")?;
     swap(&body, "<Language>ro</Language>", "<Language>en</Language>")
@@ -140,7 +139,7 @@ mod tests {
         }
     }
 
-    /// Each forgery fails for what it tries, not for a slip in its making.
+    /// Each forgery fails because of its attack, not because of a slip in its making.
     #[test]
     fn every_forgery_is_refused_for_its_own_reason() {
         let (mpay, stranger) = (mpay(), stranger());

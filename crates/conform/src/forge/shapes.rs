@@ -95,8 +95,8 @@ pub(crate) fn like_wss4j(message: &str, mpay: &Identity) -> Message {
     ))
 }
 
-/// The identifier of a certificate's key: what its extension says, or the hash of the key
-/// (RFC 5280, section 4.2.1.2, method 1).
+/// The identifier of a certificate's key: its extension, or the hash of the key (RFC 5280, section
+/// 4.2.1.2, method 1).
 pub(crate) fn key_identifier(identity: &Identity) -> anyhow::Result<Vec<u8>> {
     use sha1::{Digest, Sha1};
     let parsed = x509_cert::Certificate::from_der(identity.certificate().der())?;

@@ -272,7 +272,7 @@ fn replace_bytes(bytes: &mut Vec<u8>, from: &[u8], to: &[u8]) -> anyhow::Result<
     Ok(())
 }
 
-/// What is in a DER element.
+/// The content of a DER element.
 fn contents(element: &[u8]) -> anyhow::Result<&[u8]> {
     let long = match element.get(1) {
         Some(length) if *length >= 0x80 => usize::from(*length & 0x7f),

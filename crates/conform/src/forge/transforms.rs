@@ -1,5 +1,5 @@
-//! Signatures that mean something else than they seem to. MPay signs them here, which it never
-//! does: a provider that takes them leaves it to the message what is signed.
+//! Signatures that mean something else than they seem to. MPay signs them here, which it never does: a
+//! provider that takes them lets the message decide what is signed.
 
 use super::{Message, reference};
 use crate::{

@@ -47,7 +47,7 @@ pub(crate) fn wrapped_in_security(message: &str) -> Message {
     })
 }
 
-/// In an `Object` of the signature, where enveloping signatures keep what they sign.
+/// In an `Object` of the signature, which holds the signed content of enveloping signatures.
 pub(crate) fn wrapped_in_object(message: &str) -> Message {
     wrapped(message, "</ds:Signature>", |signed| {
         format!("<ds:Object>{signed}</ds:Object></ds:Signature>")
@@ -97,8 +97,8 @@ pub(crate) fn body_after(message: &str) -> Message {
     )
 }
 
-/// The same id on the signed Body in a header and on the other one in place: what the id means
-/// is a matter of the reader.
+/// The same id on the signed Body in a header and on the other one in place: its meaning depends on the
+/// reader.
 pub(crate) fn duplicate_ids(message: &str) -> Message {
     let signed = body(message)?.to_owned();
     let other = swap(

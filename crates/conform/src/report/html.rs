@@ -12,7 +12,7 @@ use crate::{
 };
 
 const STYLE: &str = include_str!("report.css");
-/// The page is made of what a stranger sent: should escaping ever fail, nothing may run.
+/// The page shows content from a stranger: should escaping ever fail, nothing may run.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 impl Report {

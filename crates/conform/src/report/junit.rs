@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Report {
-    /// A test suite for each area. What should be otherwise is a failure of the type `should`.
+    /// A test suite for each area. A broken recommendation is a failure of the type `should`.
     pub fn junit(&self) -> String {
         let mut xml = Writer::new();
         xml.start_with(

@@ -1,5 +1,5 @@
-//! The report, for people and programs. Whatever a provider sent is untrusted text: it is
-//! escaped for the place where it is written.
+//! The report, for people and programs. Content from a provider is untrusted text: it is escaped for the
+//! place where it is written.
 
 mod html;
 mod junit;
@@ -76,7 +76,7 @@ impl Report {
         };
         let verdict = match (self.failed(Severity::Must), self.failed(Severity::Should)) {
             (0, 0) if self.count(Outcome::Passed) == 0 => "Nothing was tested.",
-            // What was skipped may be wrong: that is no pass.
+            // A skipped check may hide a mistake, so it is no pass.
             (0, 0) if !skipped.is_empty() => "What was tested is right.",
             (0, 0) => "Passed.",
             (0, 1) => "Nothing must be mended, one thing should be.",

@@ -7,7 +7,7 @@ use crate::{
     value::{CardId, CustomerId, OrderId, Secret, Unsendable},
 };
 
-/// How many cards the gateway lists of a customer.
+/// The most cards that the gateway lists of a customer.
 pub const MAX_CARDS: usize = 20;
 
 /// A customer of the Wallet, as the commands name them.
@@ -22,7 +22,8 @@ impl Customer {
     /// A customer, and the password that the merchant keeps for them.
     ///
     /// # Errors
-    /// If the password has not 1 to 50 characters, or one that would divide `DATA`.
+    /// If the password is empty or longer than 50 characters, or has a character that would divide
+    /// `DATA`.
     pub fn new(id: CustomerId, password: Secret) -> Result<Self, Unsendable> {
         let name = "VWUserPsw";
         if !(1..=50).contains(&password.reveal().chars().count()) {
@@ -53,7 +54,7 @@ fn of_customer(
     answer::outcome(&expected, status, body)
 }
 
-/// A command about a customer of the Wallet, whose answer says nothing but that it was done.
+/// A command about a customer of the Wallet, whose answer tells only that it was done.
 macro_rules! about_customers {
     ($($(#[$doc:meta])* $name:ident, $text:literal {$($(#[$field_doc:meta])* $field:ident: $type:ty,)*}
         $self:ident => $data:expr;)*) => {$(
@@ -89,7 +90,7 @@ about_customers! {
         email: Option<Secret>,
     } self => reachable(&self.customer, self.phone.as_ref(), self.email.as_ref());
 
-    /// `Update`: changes how a customer is reached.
+    /// `Update`: changes the contact data of a customer.
     Update, "Update" {
         /// `PhoneNumber`.
         phone: Option<Secret>,
@@ -97,7 +98,7 @@ about_customers! {
         email: Option<Secret>,
     } self => reachable(&self.customer, self.phone.as_ref(), self.email.as_ref());
 
-    /// `Check`: asks whether there is such a customer, with this password.
+    /// `Check`: asks if there is such a customer, with this password.
     Check, "Check" {} self => self.customer.data();
 
     /// `Remove`: forgets a saved card.
@@ -110,14 +111,14 @@ about_customers! {
     Activate, "Activate" {
         /// The card.
         card: CardId,
-        /// What the statement of the card shows, in minor units.
+        /// The amount on the card's statement, in minor units.
         amount: u64,
     } self => self.customer.data()?
         .exact("CardId", self.card.as_str())?
         .exact("Amount", &sendable(self.amount)?);
 }
 
-/// The data of a customer, and how they are reached.
+/// The data of a customer, with the contact data.
 fn reachable(
     customer: &Customer,
     phone: Option<&Secret>,
@@ -186,12 +187,12 @@ pub struct PaySaved {
     pub card: CardId,
     /// The payment.
     pub order_id: OrderId,
-    /// What to take.
+    /// The amount to take, in minor units.
     pub amount: u64,
 }
 
 impl Command for PaySaved {
-    /// What was taken, if the gateway says so. Ask for the state before it is believed.
+    /// The amount that was taken, if the gateway tells it. Ask for the state before you believe it.
     type Outcome = Outcome<Option<u64>>;
 
     fn request(&self, terminal: &Terminal) -> Result<Request, Unsendable> {

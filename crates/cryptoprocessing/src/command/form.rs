@@ -1,4 +1,4 @@
-//! The form of a request, with what of it may be shown.
+//! The form of a request, with a version of it that may be shown.
 
 use std::fmt;
 
@@ -57,8 +57,8 @@ impl Form {
     }
 }
 
-/// Form encoding, with spaces as `%20`: read alike by those who take `+` for a space and those who do
-/// not.
+/// Form encoding, with spaces as `%20`, so that readers that take `+` for a space and others read the
+/// same.
 pub(crate) fn encoded(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes())
         .collect::<String>()
@@ -93,7 +93,7 @@ impl Request {
         &self.body
     }
 
-    /// The form without passwords, and without what names a person: for evidence.
+    /// The form without passwords and personal data, for evidence.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.shown

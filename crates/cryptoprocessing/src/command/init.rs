@@ -7,7 +7,7 @@ use crate::{
     value::{CardId, OrderId, SessionId, Unsendable, decimal},
 };
 
-/// What a session is for: `SessionType`.
+/// The purpose of a session: `SessionType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Paying at once.
@@ -32,7 +32,7 @@ impl Purpose {
 #[derive(Debug, Clone)]
 pub struct Init<'a> {
     purpose: Purpose,
-    /// The payment and its amount, but for saving a card.
+    /// The payment and its amount; `None` if a card is saved.
     payment: Option<(&'a OrderId, u64)>,
     url: &'a str,
     customer: Option<&'a Customer>,
@@ -45,7 +45,7 @@ pub struct Init<'a> {
     own: Vec<(&'a str, &'a str)>,
 }
 
-/// The names that an own parameter cannot have.
+/// The names that a parameter of the merchant's own cannot have.
 const RESERVED: [&str; 17] = [
     "SessionType",
     "OrderId",
@@ -122,7 +122,7 @@ impl<'a> Init<'a> {
         self
     }
 
-    /// `TemplateTag`: which of the merchant's pages is shown.
+    /// `TemplateTag`: selects the merchant's page that is shown.
     #[must_use]
     pub fn with_template(mut self, tag: &'a str) -> Self {
         self.template = Some(tag);
@@ -136,8 +136,8 @@ impl<'a> Init<'a> {
         self
     }
 
-    /// `Product` and `Total`, for the page: what is paid for. The text is cut as
-    /// [`sendable_text`](crate::sendable_text) does; the total is that of a currency of hundredths.
+    /// `Product` and `Total`, for the page: the goods or service that is paid for. The text is cut as
+    /// [`sendable_text`](crate::sendable_text) does; the total is written with two fraction digits.
     #[must_use]
     pub fn with_product(mut self, product: &'a str) -> Self {
         self.product = Some(product);
@@ -151,7 +151,7 @@ impl<'a> Init<'a> {
         self
     }
 
-    /// A parameter of one's own templates. The text is cut.
+    /// A parameter of the merchant's own templates. The text is cut.
     #[must_use]
     pub fn with_own(mut self, name: &'a str, text: &'a str) -> Self {
         self.own.push((name, text));
@@ -207,7 +207,7 @@ impl<'a> Init<'a> {
 /// A session that was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
-    /// What the page is called by: [`Terminal::page`].
+    /// The name of the session, for the page: [`Terminal::page`].
     pub session: SessionId,
 }
 

@@ -1,14 +1,14 @@
-//! The commands of both interfaces: what is sent, and how the answer is read.
+//! The commands of both interfaces: their requests, and the readers of their answers.
 //!
 //! Every request is `POST /{path}/{Command}` with a form in UTF-8. Names are case-sensitive; amounts are
 //! whole minor units of the terminal's currency. Where the interfaces differ, the terminal decides.
 //!
-//! | module | what |
+//! | module | content |
 //! | --- | --- |
-//! | `terminal` | who sends, and by which interface |
-//! | `form` | what is sent |
+//! | `terminal` | the sender, and its interface |
+//! | `form` | the form of a request |
 //! | `init` | a session, in which the payer types the card |
-//! | `payment` | what is asked and done about a payment |
+//! | `payment` | the commands about a payment |
 //! | `customer` | the Wallet's customers and their cards |
 
 mod customer;
@@ -29,9 +29,9 @@ pub use terminal::{Interface, StateCommand, Terminal};
 
 use crate::value::Unsendable;
 
-/// A command: what is sent, and what its answer says.
+/// A command: its request, and the reading of its answer.
 pub trait Command {
-    /// What the answer says. See [`Outcome`].
+    /// The content of the answer. See [`Outcome`].
     type Outcome;
 
     /// The request of this terminal.
@@ -40,7 +40,7 @@ pub trait Command {
     /// If a value cannot be sent, or the command is not one of the terminal's interface.
     fn request(&self, terminal: &Terminal) -> Result<Request, Unsendable>;
 
-    /// Reads the answer: the status and the whole body. Anything that is no answer to this very command
+    /// Reads the answer, given its status and whole body. Anything that does not answer this very command
     /// is unknown.
     fn outcome(&self, terminal: &Terminal, status: u16, body: &[u8]) -> Self::Outcome;
 }

@@ -1,4 +1,4 @@
-//! What is asked and done about a payment, at both interfaces.
+//! Commands about a payment, at both interfaces.
 
 use super::{
     Command, Interface, Request, StateCommand, Terminal,
@@ -10,7 +10,7 @@ use crate::{
     value::{OrderId, Unsendable},
 };
 
-/// `GetState`, or `PayStatus`: asks for the state of a payment, which alone says what was paid.
+/// `GetState`, or `PayStatus`: asks for the state of a payment. Only the state tells what was paid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetState {
     /// The payment.
@@ -43,36 +43,36 @@ impl Command for GetState {
     }
 }
 
-/// `Charge`: takes what is held. Only of a payment that is held, and once.
+/// `Charge`: takes the money that is held, once. The payment must be held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     /// The payment.
     pub order_id: OrderId,
-    /// As much as is held, or less; `None` is all of it.
+    /// The amount to take, at most the amount held; `None` for all of it.
     pub amount: Option<u64>,
 }
 
-/// `Unblock`: releases what is held, all of it. Only of a payment that is held.
+/// `Unblock`: releases all the money that is held. The payment must be held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unblock {
     /// The payment.
     pub order_id: OrderId,
 }
 
-/// `Refund`: gives back what was taken, or a part of it. As often as something remains.
+/// `Refund`: gives back the money that was taken, or a part of it, as often as something remains.
 ///
-/// The gateway tells two refunds of one amount from each other by nothing: one whose outcome is unknown
-/// must not be sent again before the state has settled it.
+/// The gateway cannot tell two refunds of the same amount from each other: do not repeat a refund whose
+/// outcome is unknown before the payment's state has settled it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
     /// The payment.
     pub order_id: OrderId,
-    /// What to give back; `None` is all that remains.
+    /// The amount to give back; `None` for all that remains.
     pub amount: Option<u64>,
 }
 
 impl Command for Charge {
-    /// What was taken, if the gateway says so.
+    /// The amount that was taken, if the gateway tells it.
     type Outcome = Outcome<Option<u64>>;
 
     fn request(&self, terminal: &Terminal) -> Result<Request, Unsendable> {
@@ -87,7 +87,7 @@ impl Command for Charge {
 }
 
 impl Command for Unblock {
-    /// What remains held, if the gateway says so: nothing.
+    /// The amount that remains held, if the gateway tells it: zero.
     type Outcome = Outcome<Option<u64>>;
 
     fn request(&self, terminal: &Terminal) -> Result<Request, Unsendable> {
@@ -101,7 +101,7 @@ impl Command for Unblock {
 }
 
 impl Command for Refund {
-    /// What remains taken, if the gateway says so.
+    /// The amount that remains with the merchant, if the gateway tells it.
     type Outcome = Outcome<Option<u64>>;
 
     fn request(&self, terminal: &Terminal) -> Result<Request, Unsendable> {

@@ -6,7 +6,7 @@ use crate::{
     value::{Secret, SessionId, Unsendable},
 };
 
-/// The interfaces of the gateway at which the card is typed at the gateway.
+/// The interfaces of the gateway whose pages take the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {
     /// Ap&Pay.
@@ -32,7 +32,7 @@ pub enum StateCommand {
     /// `GetState`.
     #[default]
     GetState,
-    /// `PayStatus`, which it was called before.
+    /// `PayStatus`, the earlier name.
     PayStatus,
 }
 
@@ -45,7 +45,7 @@ impl StateCommand {
     }
 }
 
-/// A terminal at the gateway: who sends.
+/// A terminal at the gateway: the sender of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terminal {
     pub(super) interface: Interface,
@@ -69,7 +69,8 @@ impl Terminal {
                 let most = MAX_CREDENTIAL;
                 return Err(Unsendable::Length { name, most });
             }
-            // The Wallet has the password within `DATA`, and both must mean the same to both.
+            // The Wallet has the password within `DATA`, and both sides must read the same in both
+            // fields.
             crate::value::undivided(name, value)?;
         }
         Ok(Self {
@@ -81,7 +82,7 @@ impl Terminal {
         })
     }
 
-    /// The same at another first segment of the path.
+    /// The terminal with another first segment of the path.
     ///
     /// # Errors
     /// If it is no segment of Latin letters, digits, `-` and `_`.
@@ -97,7 +98,7 @@ impl Terminal {
         Ok(self)
     }
 
-    /// The same with another command for the state.
+    /// The terminal with another command for the state.
     #[must_use]
     pub fn with_state_command(mut self, command: StateCommand) -> Self {
         self.state_command = command;

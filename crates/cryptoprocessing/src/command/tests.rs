@@ -23,7 +23,7 @@ fn customer() -> Customer {
 fn post(interface: Interface, command: &impl Command) -> String {
     let request = command.request(&terminal(interface)).unwrap();
     let body = String::from_utf8(request.body().to_vec()).unwrap();
-    // What is sent and what is shown have the same fields, and the secrets are in one of them.
+    // The sent and the shown form have the same fields, and the secrets are in the sent one alone.
     assert_eq!(
         body.matches('=').count(),
         request.shown().matches('=').count()

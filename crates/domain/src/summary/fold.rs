@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl OrderSummary {
-    /// Adds a version of the order. If it asks for less than was paid before, the latest payment has
-    /// another review, unless what is too much was too much before.
+    /// Adds a version of the order. If it asks for less than was paid before, the latest payment gets
+    /// another review, unless the order was overpaid before.
     pub fn amend(&mut self, order: Order) -> Option<OpenedReview> {
         // In another currency it was another sum.
         let too_much = match self.order() {
@@ -51,7 +51,7 @@ impl OrderSummary {
         self.open_over_paid(currency)
     }
 
-    /// Adds a payment, and gives what a person should look at.
+    /// Adds a payment, and gives its reviews.
     pub fn pay(&mut self, confirmation: &Confirmation, receipt: &Receipt) -> Judgement {
         let at = self.judged_at(confirmation, receipt);
         let reviews = self.review(confirmation, receipt, at);
@@ -198,8 +198,8 @@ impl OrderSummary {
         })
     }
 
-    /// Counts an open review of a payment as closed. `false` if no payment has such a one; whether
-    /// this payment has, the caller knows.
+    /// Counts an open review of a payment as closed. `false` if no payment has such a review; the caller
+    /// knows if this payment has it.
     pub fn close(&mut self, payment_id: &PaymentId, review: Review) -> bool {
         let Ok(position) = find(&self.open_reviews, &review) else {
             return false;

@@ -1,5 +1,5 @@
-//! The sum of an order's versions and payments: all that what follows from them needs, and no
-//! larger for a thousand payments than for one.
+//! The sum of an order's versions and payments: enough for every result about the order, and no larger
+//! for a thousand payments than for one.
 
 mod fold;
 mod pairs;
@@ -37,8 +37,8 @@ pub struct SummaryFields {
     pub paid_before: u64,
     /// The number of payments that have an open review, by reason; none that is zero.
     pub open_reviews: Vec<(Review, u64)>,
-    /// Of an order whose amounts depend on the day: when what was paid reached what was asked. What
-    /// it asks stays what it asked then. `None` while something is due.
+    /// For an order whose amounts depend on the day: the time at which the payments reached the asked
+    /// amount. From then on the order asks that amount. `None` while something is due.
     pub settled_at: Option<Timestamp>,
 }
 
@@ -72,13 +72,13 @@ pub struct Paid {
 /// The findings about a payment when it comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// The reviews: what a person should look at.
+    /// The reviews, which a person should look at.
     pub reviews: Vec<Review>,
     /// The time whose amounts it was judged by.
     pub at: Timestamp,
 }
 
-/// The effect of the void of a payment: what it takes away.
+/// The effect of the void of a payment on the sums.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoidEffect {
     /// The payment.
@@ -99,7 +99,7 @@ pub struct VoidEffect {
     pub settled_at: Option<Timestamp>,
 }
 
-/// The effect of a refund: what it takes away.
+/// The effect of a refund on the sums.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundEffect {
     /// The payment.
@@ -133,9 +133,9 @@ pub struct OpenedReview {
 }
 
 /// An order as it stands, without its payments: versions and payments, folded in the order of their
-/// recording. It can be kept, and folding go on with what came since.
+/// recording. It can be kept, and later entries folded onto it.
 ///
-/// Whoever folds sees to it that every version, payment and closing of a review is there once.
+/// The caller makes sure that every version, payment and closing of a review is folded once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderSummary(SummaryFields);
 
@@ -162,7 +162,7 @@ impl Shape {
         self.lines.binary_search(id).is_ok()
     }
 
-    /// True if what fits `other` fits this.
+    /// True if every confirmation that fits `other` fits this.
     fn covers(&self, other: &Self) -> bool {
         self.currency == other.currency && other.lines.iter().all(|id| self.has_line(id))
     }

@@ -17,11 +17,11 @@ impl OrderSummary {
         self.order.as_ref()
     }
 
-    /// Checks that a confirmation can be a payment of this order, whatever state that is in. MPay
-    /// may have shown an older version: one that fits is enough.
+    /// Checks that a confirmation can be a payment of this order, in any of the order's states. MPay may
+    /// have shown an older version, so it is enough if one version fits.
     ///
     /// # Errors
-    /// What is wrong with its amounts, or how it differs from the latest version.
+    /// [`Misfit`]: the mistake in its amounts, or the difference from the latest version.
     pub fn check_payment(&self, confirmation: &Confirmation) -> Result<(), Misfit> {
         confirmation.check_amounts()?;
         let Some(order) = self.order() else {
@@ -59,13 +59,13 @@ impl OrderSummary {
         !self.open_reviews.is_empty()
     }
 
-    /// The sum of the payments in the order's currency. What came in another pays nothing of it.
+    /// The sum of the payments in the order's currency. Payments in another currency pay nothing of it.
     pub fn amount_paid(&self) -> Money {
         self.counting().map_or(Money::ZERO, |paid| paid.amount)
     }
 
-    /// The amount that the order asks at the time `now`, before any payment; `None` while it is unknown. What
-    /// was settled asks what it asked then.
+    /// The amount that the order asks at the time `now`, before any payment; `None` while it is unknown.
+    /// A settled order asks the amount of that time.
     pub fn total(&self, now: Timestamp) -> Option<Money> {
         self.order()?.total_at(self.settled_at.unwrap_or(now))
     }
@@ -81,8 +81,8 @@ impl OrderSummary {
         !self.amount_refunded().is_zero() && self.paid.iter().all(all_back)
     }
 
-    /// The amount still due at the time `now`; `None` while the order's amount is unknown. An order that is
-    /// refunded asks for nothing, whatever part of it was paid.
+    /// The amount still due at the time `now`; `None` while the order's amount is unknown. A refunded
+    /// order asks for nothing, even if it was paid in part.
     pub fn amount_due(&self, now: Timestamp) -> Option<Money> {
         match self.is_refunded() {
             true => Some(Money::ZERO),
@@ -111,8 +111,8 @@ impl OrderSummary {
         total.map_or(Money::ZERO, |total| kept.saturating_sub(total))
     }
 
-    /// The periods of what the order asks from the day of `now` on, before any payment: nothing if that does not
-    /// depend on the day, or no more.
+    /// The periods of the amount that the order asks from the day of `now` on, before any payment; empty
+    /// if the amount does not depend on the day, or no longer.
     pub fn periods(&self, now: Timestamp) -> Vec<Period> {
         match self.order() {
             Some(order) if self.settled_at.is_none() && !self.is_refunded() => order.periods(now),
@@ -125,9 +125,9 @@ impl OrderSummary {
         self.order()?.payable_from.filter(|from| now < *from)
     }
 
-    /// The status at the time `now`: the first that applies of Refunded, if all that was paid was given
-    /// back, what the institution set, Paid, Expired, PartiallyPaid, Active (MPay contract, "Settled
-    /// readings").
+    /// The status at the time `now`, the first of these that applies: Refunded, if all money was given
+    /// back; the status that the institution set; Paid; Expired; PartiallyPaid; Active (MPay contract,
+    /// "Settled readings").
     pub fn status(&self, now: Timestamp) -> OrderStatus {
         let Some(order) = self.order() else {
             return OrderStatus::Active;
@@ -145,8 +145,8 @@ impl OrderSummary {
     /// The lines to show at the time `now`: those with something due, or all of them where nothing is
     /// due any more.
     ///
-    /// A payment counts for the lines it names; what is more than such a line asks, or for a line
-    /// that the latest version does not have, counts for the others in their order.
+    /// A payment counts for the lines that it names. An excess over such a line's amount, or an amount
+    /// for a line that the latest version does not have, counts for the other lines in their order.
     pub fn lines_due(&self, now: Timestamp) -> Vec<LineDue> {
         let Some(order) = self.order() else {
             return Vec::new();

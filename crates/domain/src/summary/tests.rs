@@ -14,7 +14,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// What a test says of an order beyond its lines.
+/// The terms of an order in a test, besides its lines.
 #[derive(Default)]
 struct Terms {
     euro: bool,
@@ -168,7 +168,7 @@ fn a_payment_that_is_wholly_given_back_has_no_open_review() {
     assert_eq!(state.status(time(RECEIVED)), OrderStatus::Paid);
 }
 
-/// Whose review says that too much is paid may not be who was paid too much.
+/// The payment with the review of overpayment need not be the one that overpaid.
 #[test]
 fn what_is_too_much_is_said_also_when_the_payment_that_says_it_is_given_back() {
     let mut state = OrderState::default();
@@ -238,7 +238,7 @@ fn another_currency_pays_nothing() {
     assert_eq!(state.amount_paid(), Money::ZERO);
     assert_eq!(state.amount_due(now), Some(money("100")));
     assert_eq!(state.lines_due(now)[0].amount, Some(money("100")));
-    // What came can be given back, whatever it was.
+    // Any payment can be given back.
     assert_eq!(
         state.allowed(now),
         [SetStatus::Cancelled, SetStatus::Refunding]

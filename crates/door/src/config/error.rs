@@ -21,7 +21,7 @@ impl ConfigError {
     }
 }
 
-/// Every mistake in the variables, and what is of use in spite of them.
+/// Every mistake in the variables, with the values that are of use in spite of them.
 #[derive(Debug)]
 pub struct Misconfigured<R> {
     /// The mistakes, at least one.

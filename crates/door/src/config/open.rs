@@ -1,4 +1,4 @@
-//! Services whose orders nobody registers: what the orders are made of.
+//! Services whose orders nobody registers: the templates of the orders.
 
 use serde::Deserialize;
 
@@ -55,7 +55,7 @@ impl OpenJson {
         let mut errors = Vec::new();
         let keys = self.key.read();
         let keys = keys.map_err(|error| errors.push(error)).ok();
-        // Who may pay any amount may pay a part, or more.
+        // A payer who may pay any amount may pay a part, or more.
         let is_chosen = self.amount_due.is_none();
         let order = OrderJson {
             service_id: Some(service.to_string()),

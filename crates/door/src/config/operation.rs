@@ -23,7 +23,8 @@ impl Reader<'_> {
 
 /// True if everything is to be answered "later". `None` where the variable could not be read.
 ///
-/// Who mistypes it wants to stop: a stop loses nothing, since whoever calls comes again.
+/// An operator who mistypes the value wants to stop. A stop loses nothing, since every caller comes
+/// again.
 pub fn is_paused(variables: &Variables) -> Option<bool> {
     if variables.is_unread(PAUSED) {
         return None;
@@ -31,7 +32,7 @@ pub fn is_paused(variables: &Variables) -> Option<bool> {
     Some(variables.get(PAUSED).is_some_and(|value| value != "false"))
 }
 
-/// The form in which the log is written: for people only to who asks for it, or develops.
+/// The form in which the log is written: the one for people only on request, or in development.
 pub fn log_format(variables: &Variables) -> Format {
     match variables.get(LOG_FORMAT) {
         Some("text") => Format::Text,

@@ -7,20 +7,20 @@ use super::{ConfigError, Environment, Variables};
 /// The message about a wrong IBAN.
 pub const IBAN_NEEDED: &str = "must be an IBAN such as MD24AG000225100013104168, whose length is that of its country and whose check digits fit";
 
-/// Reads variables, and collects what is wrong with them.
+/// Reads variables, and collects their mistakes.
 #[derive(Debug)]
 pub struct Reader<'a> {
     /// The variables that are read.
     pub variables: &'a Variables,
     /// The mistake.
     pub errors: Vec<ConfigError>,
-    /// Doubts: what is probably a mistake, but works.
+    /// Doubts: values that work but are probably mistakes.
     pub doubts: Vec<ConfigError>,
 }
 
 impl<'a> Reader<'a> {
-    /// Begins with a mistake for each variable that could not be read. Where one is read after this
-    /// it is as if it were empty, so whatever it is for must ask whether there are mistakes.
+    /// Begins with a mistake for each variable that could not be read. Later such a variable reads as
+    /// empty, so every function that uses it must ask for mistakes.
     pub fn new(variables: &'a Variables) -> Self {
         Self {
             variables,
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// Notes what seems mistyped.
+    /// Notes a value that seems mistyped.
     pub fn warning(&mut self, variable: &'static str, detail: String) {
         self.doubts.push(ConfigError { variable, detail });
     }
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
     /// Members of a variable's JSON that are wrong.
     pub fn members(&mut self, variable: &'static str, errors: Vec<FieldError>) {
         for FieldError { field, detail } in errors {
-            // What the type says of a wrong IBAN repeats its country.
+            // The type's message about a wrong IBAN repeats its country.
             let detail = match field.ends_with(".bank_account") && detail != "is missing" {
                 true => IBAN_NEEDED.to_owned(),
                 false => detail,

@@ -40,7 +40,7 @@ const ACCOUNT: [&str; 4] = [
     "beneficiary_name",
 ];
 
-/// The members that may be named in what is said of a mistake: the provider's own words.
+/// The members that may be named in an error: the provider's own words.
 const MEMBERS: [&str; 29] = [
     "destination_account",
     "reason",
@@ -148,7 +148,7 @@ impl<'de> Deserialize<'de> for ServicesJson {
     }
 }
 
-/// Of what the parser says only the place and members that are known: it quotes what it reads.
+/// The parser's error with only the place and known members, since it quotes what it reads.
 fn in_own_words(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let cause = error.inner();
     if !cause.is_data() {
@@ -178,8 +178,8 @@ fn not_json(error: &serde_json::Error) -> String {
 }
 
 impl Reader<'_> {
-    /// The services of `service_ids`, or of `services`, which says more of each. Where both are set
-    /// they must name the same.
+    /// The services of `service_ids`, or of `services`, which has more about each. If both are set they
+    /// must name the same services.
     pub fn services(&mut self) -> Services {
         let default = self.default_account();
         let described = self.described_services(default.as_ref());
@@ -330,7 +330,7 @@ impl Reader<'_> {
         text.map_err(|errors| self.members("services", errors)).ok()
     }
 
-    /// The account of a service: what it leaves out is that of the account for all.
+    /// The account of a service; members that it leaves out are those of the account for all.
     fn account(
         &mut self,
         place: usize,
@@ -338,7 +338,7 @@ impl Reader<'_> {
         default: Option<&PaymentAccount>,
     ) -> Option<PaymentAccount> {
         if self.is_wrong(&ACCOUNT) {
-            // What is left out would be missing only because the account for all is wrong.
+            // The members left out are missing only because the account for all is wrong.
             return None;
         }
         let path = format!("service {place}: destination_account");

@@ -67,7 +67,7 @@ pub fn secrets() -> Vec<String> {
     ]
 }
 
-/// Checks that what is said of variables repeats no part of [`secrets`].
+/// Checks that a text about variables repeats no part of [`secrets`].
 ///
 /// # Panics
 /// If it does.
@@ -79,7 +79,7 @@ pub fn assert_silent(text: &str, what: &str) {
     }
 }
 
-/// The mistakes in variables, whether they are refused or switch something off.
+/// The mistakes in variables: those that are refused, and those that switch something off.
 pub fn mistakes<C: Configuration>(variables: &Variables) -> Vec<ConfigError> {
     match C::read(variables) {
         Ok(config) => config.off().to_vec(),
@@ -98,9 +98,9 @@ pub fn mistakes_name_their_variables<C: Configuration>(wrong: &[(&'static str, &
     }
 }
 
-/// Of what `whole` switches on, a mistake in one of the optional variables switches off one thing:
-/// what `on` names by the variable, or by the beginning of its name, or of several names with `|`
-/// between.
+/// Checks that a mistake in one of the optional variables switches off one of the functions that `whole`
+/// switches on: the one that `on` names by the variable, by the beginning of its name, or by several
+/// names with `|` between.
 pub fn mistakes_switch_off_one_thing<C: Configuration>(
     whole: &[(&'static str, &str)],
     on: impl Fn(&C) -> Vec<&'static str>,
@@ -151,8 +151,8 @@ pub fn what_is_not_read_has_no_value<C: Configuration>() {
     }
 }
 
-/// Checks that messages about variables hold no part of what may be secret: of one with any of [`secrets`], nor
-/// of two of which what is said of one may quote the other.
+/// Checks that messages about variables hold no part of a value that may be secret: with each of
+/// [`secrets`] in each variable, and with two variables of which a message about one may quote the other.
 pub fn no_mistake_repeats_a_value<C: Configuration<Rest: Debug>>(pairs: &[[&'static str; 2]]) {
     let secrets = secrets();
     for &name in C::VARIABLES {
@@ -174,7 +174,7 @@ pub fn no_mistake_repeats_a_value<C: Configuration<Rest: Debug>>(pairs: &[[&'sta
     }
 }
 
-/// The same, of these variables.
+/// Checks the messages about these variables.
 pub fn assert_mistakes_are_silent<C: Configuration<Rest: Debug>>(
     variables: &Variables,
     what: &str,

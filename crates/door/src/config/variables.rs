@@ -28,8 +28,8 @@ pub enum Unread {
     Changing,
 }
 
-/// A keyed digest of the variables: enough to see whether they have changed, and of no use to who
-/// finds it in memory.
+/// A keyed digest of the variables: enough to see if they have changed, and useless to somebody who finds
+/// it in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VariablesDigest([u8; 32]);
 

@@ -52,7 +52,7 @@ pub enum Field {
     Order,
     /// The PaymentID.
     Payment,
-    /// The role of who called; their name is in the books.
+    /// The role of the caller, whose name is in the books.
     Role,
     /// The outcome, in a word.
     Verdict,
@@ -124,7 +124,7 @@ impl Line {
         line
     }
 
-    /// For people: what went wrong as it is, and of a request its facts with commas between.
+    /// The line for people: a failure as it is, and the facts of a request with commas between.
     pub fn text(&self) -> String {
         let Some(answered) = &self.answered else {
             return escaped(&self.message);
@@ -168,7 +168,7 @@ fn member(line: &mut String, name: &str, value: &str) {
     line.push('"');
 }
 
-/// What comes from outside can neither begin a line of its own nor steer a terminal.
+/// Escapes a text from outside, so that it can neither begin a line of its own nor steer a terminal.
 fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars().take(MAX) {

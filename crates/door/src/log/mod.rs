@@ -1,8 +1,8 @@
-//! The log: lines on the standard error, which every Spin host keeps. One for each request, with what
-//! is to be known of it, and one for each thing that went wrong on its way.
+//! The log: lines on the standard error, which every Spin host keeps. One for each request, with the
+//! facts to know of it, and one for each thing that went wrong on its way.
 //!
-//! What is logged is kept elsewhere, for long, and read by many: it names no person. An order's key can
-//! be somebody's code, so that only its end is written.
+//! Log lines are kept elsewhere, for a long time, and read by many people, so they name no person. An
+//! order's key can be somebody's personal code, so only its end is written.
 
 mod line;
 mod request;

@@ -1,4 +1,4 @@
-//! The request that is being answered: what is said of it meanwhile, and its line at the end.
+//! The request that is being answered: the facts noted meanwhile, and its line at the end.
 
 use std::{
     cell::{Cell, RefCell},
@@ -198,8 +198,8 @@ pub fn is_routine() {
     });
 }
 
-/// Among the extensions of a request: it goes to somebody else's system, who is told nothing of where it
-/// came from.
+/// A mark among the extensions of a request: it goes to another party's system, which is told nothing of
+/// where the request came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Abroad;
 

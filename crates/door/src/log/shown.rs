@@ -1,4 +1,4 @@
-//! The parts that are shown of what may name a person.
+//! The parts of personal data that are shown.
 
 use mpay_ledger::StoreError;
 
@@ -12,8 +12,8 @@ pub fn end_of_key(key: &str) -> String {
         .collect()
 }
 
-/// The text that is logged of a failure of the store. An order's records are named by the order's key, of which the
-/// end alone is logged; what a reader quotes of a record is left out.
+/// The text that is logged about a failure of the store. Records of an order are named by the order's
+/// key, of which only the end is logged; quotations from a record are left out.
 pub fn of_store(error: &StoreError) -> String {
     const ORDERS: &str = "order/";
     let text = match error {

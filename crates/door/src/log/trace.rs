@@ -1,4 +1,5 @@
-//! The origin of a request, and what is sent on of it: its id, and the trace that it belongs to.
+//! The origin of a request, and the parts of it that are sent on: its id, and the trace that it belongs
+//! to.
 
 use http::{HeaderMap, HeaderValue};
 
@@ -15,7 +16,7 @@ pub const TRACESTATE: &str = "tracestate";
 /// 3.3.1.5).
 const LONGEST_STATE: usize = 512;
 
-/// The origin of a request: it goes on with what follows from it.
+/// The origin of a request, which goes along with the requests that follow from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     pub(super) id: String,
@@ -39,7 +40,7 @@ impl Origin {
     }
 }
 
-/// An id that can neither steer what reads the log nor fill it.
+/// True if an id can neither steer a reader of the log nor fill it.
 fn is_reasonable(id: &str) -> bool {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte);
     (1..=64).contains(&id.len()) && id.bytes().all(is_safe)

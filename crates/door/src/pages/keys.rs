@@ -14,17 +14,17 @@ pub const PAGE_KEY: &str = "page_key";
 /// The fewest characters of a key.
 const SHORTEST: usize = 32;
 
-/// Bytes of the seal of a text: what a guess must hit, once and without knowing whether it did.
+/// Bytes of the seal of a text: a guess must hit all of them, once and without being told if it did.
 const SEAL: usize = 16;
 
-/// What a sealed text is for. One that was sealed for something else is not believed.
+/// The purpose of a sealed text. A text that was sealed for another purpose is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// The address of an order's page.
     PayLink,
-    /// Who is signed in to the office.
+    /// The session of a person who is signed in to the office.
     Session,
-    /// A form that was made for who is signed in.
+    /// A form that was made for the person who is signed in.
     Form,
 }
 
@@ -78,7 +78,8 @@ impl PageKeys {
         Base64UrlUnpadded::encode_string(&sealed)
     }
 
-    /// What is in such a text; `None` if it is of somebody else's making, or for something else.
+    /// The content of a sealed text; `None` if these keys did not seal it, or sealed it for another
+    /// purpose.
     pub fn open(&self, purpose: Purpose, sealed: &str) -> Option<Vec<u8>> {
         let bytes = Base64UrlUnpadded::decode_vec(sealed).ok()?;
         let (content, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL)?)?;

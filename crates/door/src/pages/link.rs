@@ -5,14 +5,14 @@ use mpay_ledger::domain::{OrderKey, ServiceId};
 
 use super::keys::{PageKeys, Purpose};
 
-/// What an address of an order's page holds.
+/// The content of the address of an order's page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayLink {
     /// The service of the order.
     pub service: ServiceId,
     /// The order's key.
     pub key: OrderKey,
-    /// Until when it is good; for ever if `None`.
+    /// The time until which it is valid; for ever if `None`.
     pub until: Option<Timestamp>,
 }
 
@@ -39,7 +39,7 @@ impl PayLink {
         keys.seal(Purpose::PayLink, content.as_bytes())
     }
 
-    /// What a token names; `None` if it is not ours.
+    /// The order that a token names; `None` if these keys did not make the token.
     pub fn read(keys: &PageKeys, token: &str) -> Option<Self> {
         let content = keys.open(Purpose::PayLink, token)?;
         let content = String::from_utf8(content).ok()?;
@@ -57,7 +57,7 @@ impl PayLink {
         })
     }
 
-    /// Whether it is good no more.
+    /// True if it is no longer valid.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         let end = self.until.map(|until| until + SignedDuration::from_secs(1));
         end.is_some_and(|end| now >= end)

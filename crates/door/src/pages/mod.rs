@@ -22,8 +22,8 @@ pub struct PayLinks {
 }
 
 impl PayLinks {
-    /// Reads the variables [`PAGE_KEY`] and `public_url`; of the second, mistakes are told by whoever reads it
-    /// for its own sake. `None` where there are no pages.
+    /// Reads the variables [`PAGE_KEY`] and `public_url`. Mistakes in the second are told by the reader
+    /// that reads it for its own sake. `None` without pages.
     pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<Self> {
         let keys = PageKeys::read(reader, environment)?;
         let public_url = reader.variables.get("public_url")?;

@@ -58,8 +58,8 @@ impl Store {
             .collect())
     }
 
-    /// Reads one key after the other, in their order: whoever gives them relies on it that a later
-    /// one is not read before an earlier one.
+    /// Reads one key after the other, in their order: callers rely on a later key not being read before
+    /// an earlier one.
     fn get_each(
         &self,
         keys: &[String],

@@ -160,7 +160,7 @@ async fn send(
     spin_sdk::http::send(request).await
 }
 
-/// The error of a request that was not answered: whether it can have arrived.
+/// The error of a request that was not answered, which tells if the request can have arrived.
 fn unanswered(error: ErrorCode) -> Unanswered {
     let is_sure = matches!(
         error,
@@ -180,8 +180,8 @@ fn unanswered(error: ErrorCode) -> Unanswered {
     }
 }
 
-/// The reason why a request was not answered. What a host says in words of its own may hold parts of the address,
-/// which may be secret: it is not passed on.
+/// The reason why a request was not answered. The host's own words may hold parts of the address, which
+/// may be secret, so they are not passed on.
 fn in_words(error: ErrorCode) -> String {
     let words = match error {
         ErrorCode::ConnectionRefused => "The connection was refused.",

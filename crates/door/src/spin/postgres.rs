@@ -168,8 +168,8 @@ fn column(value: DbValue) -> Result<Value, Failure> {
     }
 }
 
-/// What the host says in words of its own can hold the address, and with it a password: it is not passed
-/// on, but for what the server said.
+/// The failure of a call to the database. The host's own words can hold the address, and with it a
+/// password, so only the server's words are passed on.
 fn failure(error: pg::Error) -> Failure {
     match error {
         pg::Error::PgError(PgError::QueryFailed(QueryError::DbError(error))) => Failure::Server {

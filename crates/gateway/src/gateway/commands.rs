@@ -1,4 +1,4 @@
-//! What the commands of the merchant do, and what they are answered.
+//! The commands of the merchant, and the answers to them.
 
 use std::time::Duration;
 
@@ -411,7 +411,7 @@ impl World {
                 }
                 Ok(element.with("CardId", get("CardId")))
             }
-            // `Check` and `Update`: how a customer is reached is not kept.
+            // `Check` and `Update`: the contact data of a customer is not kept.
             _ => self.customer(login, password).map(|_| element),
         }
     }
@@ -431,11 +431,11 @@ fn amount_of(parameters: &Parameters) -> Result<Option<u64>, String> {
     }
 }
 
-/// Why a command is not done.
+/// The reason for which a command is not carried out.
 enum Refusal {
-    /// It was written wrongly.
+    /// The request is malformed, for this reason.
     Complaint(String),
-    /// The gateway's code.
+    /// The gateway refuses it, with this code.
     Code(&'static str),
 }
 
@@ -464,7 +464,7 @@ fn is_order_id(text: &str) -> bool {
     (1..=50).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// The parameters for the journal: passwords are not in it.
+/// The parameters for the journal, without passwords.
 fn shown(parameters: &Parameters) -> String {
     let shown = parameters.iter().map(|(name, value)| {
         let value = match name.as_str() {

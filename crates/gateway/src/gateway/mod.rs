@@ -1,5 +1,5 @@
-//! The gateway itself: orders, sessions, customers, and what its commands do to them. It has no network:
-//! a request comes in as bytes, an answer goes out as bytes, notifications wait to be taken.
+//! The gateway itself: orders, sessions, customers, and the effect of its commands on them. It has no
+//! network: a request comes in as bytes, an answer goes out as bytes, and notifications wait to be taken.
 
 mod commands;
 mod world;
@@ -22,11 +22,11 @@ use crate::{
     wire::Interface,
 };
 
-/// Payments, sessions and customers that are kept of each; older ones are forgotten.
+/// The most payments, the most sessions and the most customers that are kept; older ones are forgotten.
 const KEPT: usize = 10_000;
-/// Cards of a customer.
+/// The most cards of a customer.
 const CARDS_OF_CUSTOMER: usize = 20;
-/// How much later a notification comes that comes late.
+/// The time by which a late notification is late.
 const LATE: Duration = Duration::from_secs(60);
 
 /// A gateway in memory.
@@ -50,9 +50,9 @@ pub(crate) struct Session {
     pub language: Option<String>,
     pub texts: Vec<(String, String)>,
     pub expires: Timestamp,
-    /// The card that is at 3-D Secure, and whether it is to be saved.
+    /// The card that is at 3-D Secure, and true if it is to be saved.
     pub at_3ds: Option<(&'static Card, bool)>,
-    /// Whether it came to a good end.
+    /// True if it ended well.
     pub is_done: bool,
     pub code: Option<&'static str>,
 }
@@ -72,7 +72,7 @@ pub(crate) struct Saved {
     pub card: &'static Card,
     pub holder: String,
     pub is_active: bool,
-    /// The small amount that is held on it to prove whose it is.
+    /// The small amount that is held on it to prove that it is the customer's.
     pub proof: u64,
 }
 
@@ -85,11 +85,11 @@ pub struct Notice {
     pub order_id: Option<String>,
     /// The form.
     pub body: String,
-    /// How long to wait before it is posted.
+    /// The time to wait before it is posted.
     pub after: Duration,
 }
 
-/// What goes back to the merchant.
+/// The answer to the merchant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// An answer.
@@ -98,7 +98,7 @@ pub enum Answer {
         status: u16,
         /// The document.
         body: String,
-        /// How long it takes until it comes.
+        /// The time after which it comes.
         after: Duration,
     },
     /// None: the connection breaks off.
@@ -116,7 +116,7 @@ impl Answer {
     }
 }
 
-/// What a payer typed.
+/// The input of a payer at the form of a card.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Typed<'a> {
     pub number: &'a str,
@@ -129,18 +129,18 @@ pub(crate) struct Typed<'a> {
     pub saved: Option<&'a str>,
 }
 
-/// What comes after what a payer typed.
+/// The step that follows a payer's input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Nothing was tried.
+    /// The input again, for this mistake; no payment was tried.
     Mistake(Mistake),
-    /// 3-D Secure.
+    /// The confirmation by 3-D Secure.
     Asks3ds,
-    /// The result, after so long.
+    /// The result, after this time.
     Result(Duration),
 }
 
-/// What is wrong with what a payer typed.
+/// A mistake in a payer's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
     /// Not one of the cards that exist here.
@@ -163,7 +163,7 @@ impl Gateway {
         }
     }
 
-    /// What it was started with.
+    /// The options that it was started with.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
@@ -174,23 +174,23 @@ impl Gateway {
         self.world().now = now;
     }
 
-    /// Says where notifications are posted from now on.
+    /// Sets the address to which notifications are posted from now on.
     pub fn set_notify(&self, url: &str) {
         self.world().notify = Some(url.to_owned());
     }
 
-    /// Where notifications are posted.
+    /// The address to which notifications are posted.
     #[must_use]
     pub fn notify(&self) -> Option<String> {
         self.world().notify.clone()
     }
 
-    /// Lets something go wrong.
+    /// Adds a mischief to the plans.
     pub fn plan(&self, plan: Plan) {
         self.world().plans.push(plan);
     }
 
-    /// Everything that is planned goes right again.
+    /// Removes all plans.
     pub fn clear_plans(&self) {
         self.world().plans.clear();
     }
@@ -302,18 +302,18 @@ impl Gateway {
         }
     }
 
-    /// Pays in the latest session of a payment, as a payer does who confirms what 3-D Secure asks.
+    /// Pays in the latest session of a payment, like a payer who confirms the question of 3-D Secure.
     ///
     /// # Errors
-    /// The code with which it failed, or why nothing was tried.
+    /// The code with which it failed, or the reason for which nothing was tried.
     pub fn pay(&self, order_id: &str, number: &str) -> Result<(), String> {
         self.pay_as(order_id, number, false)
     }
 
-    /// The same, and the customer saves the card.
+    /// Pays as [`pay`](Self::pay) does, and saves the card of the customer.
     ///
     /// # Errors
-    /// The same.
+    /// As for [`pay`](Self::pay).
     pub fn pay_and_save(&self, order_id: &str, number: &str) -> Result<(), String> {
         self.pay_as(order_id, number, true)
     }
@@ -428,7 +428,7 @@ impl Gateway {
         Next::Result(Duration::ZERO)
     }
 
-    /// The payer confirmed or refused what 3-D Secure asks. Gives whether there was anything to.
+    /// Takes the payer's answer to 3-D Secure. Gives `false` if no card of the session waited for one.
     pub(crate) fn confirm_3ds(&self, session_id: &str, confirms: bool) -> bool {
         let mut world = self.world();
         let Some(session) = world.sessions.iter().find(|s| s.id == session_id).cloned() else {
@@ -447,7 +447,7 @@ impl Gateway {
         true
     }
 
-    /// Takes what is held, in the cabinet.
+    /// Takes the amount that is held, or less, in the cabinet.
     ///
     /// # Errors
     /// With the gateway's code.
@@ -455,7 +455,7 @@ impl Gateway {
         self.in_cabinet(id, "Charge", |order| order.charge(amount))
     }
 
-    /// Releases what is held, in the cabinet.
+    /// Releases the amount that is held, in the cabinet.
     ///
     /// # Errors
     /// With the gateway's code.
@@ -471,7 +471,7 @@ impl Gateway {
         self.in_cabinet(id, "Refund", |order| order.refund(amount))
     }
 
-    /// The holder of the card disputes a payment. Nobody is told.
+    /// Lets the holder of the card dispute a payment. No notification is posted.
     ///
     /// # Errors
     /// With the gateway's code.
@@ -481,7 +481,7 @@ impl Gateway {
         })
     }
 
-    /// A hold lapses. Nobody is told.
+    /// Lets a hold lapse. No notification is posted.
     ///
     /// # Errors
     /// With the gateway's code.
@@ -532,7 +532,7 @@ impl Gateway {
     }
 }
 
-/// Whether a card lasts to the end of this month at least.
+/// True if a card is valid at least to the end of this month.
 fn is_coming(month: &str, year: &str, now: Timestamp) -> bool {
     let (Ok(month), Ok(year)) = (month.trim().parse::<i16>(), year.trim().parse::<i16>()) else {
         return false;

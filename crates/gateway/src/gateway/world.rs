@@ -1,4 +1,4 @@
-//! All that the gateway knows, and how a payment goes on in it.
+//! The state of the gateway, and the course of a payment in it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,7 +44,8 @@ impl World {
     /// An id of 36 characters.
     pub(super) fn id(&mut self) -> String {
         let count = self.count();
-        // Different for each run of a program, so that a session of before is not one of now.
+        // Different for each run of a program, so that a session of an earlier run is not valid in this
+        // one.
         let run = self.now().as_second().unsigned_abs() & 0xFFFF_FFFF;
         format!("{run:08x}-0000-4000-8000-{count:012x}")
     }
@@ -66,7 +67,7 @@ impl World {
     pub(super) fn be_busy(&mut self, order_id: Option<&str>, for_long: Duration) {
         let until = self.now() + SignedDuration::try_from(for_long).unwrap_or_default();
         self.busy.extend(order_id.map(|id| (id.to_owned(), until)));
-        // Nobody is told before it is done.
+        // No notification goes out before the operation is done.
         for notice in &mut self.notices {
             if notice.order_id.as_deref() == order_id {
                 notice.after = notice.after.max(for_long);
@@ -81,7 +82,7 @@ impl World {
         self.journal.add(entry);
     }
 
-    /// What came of what a payer typed.
+    /// Records the outcome of a payer's attempt.
     pub(super) fn settle(
         &mut self,
         session: &Session,
@@ -180,7 +181,7 @@ impl World {
         id
     }
 
-    /// Tells the merchant of what was done to a payment.
+    /// Tells the merchant of an operation on a payment.
     pub(super) fn tell_of(&mut self, id: &str, what: &str, outcome: Result<u64, &'static str>) {
         let Some(order) = self.order(id) else { return };
         let (interface, is_unattended) = (order.interface, order.is_unattended);
@@ -207,7 +208,7 @@ impl World {
         self.tell(&name, Some(id), fields);
     }
 
-    /// Posts what somebody else could post: that all was paid.
+    /// Posts a forged notification, as anybody could, that all was paid.
     pub(super) fn forge(&mut self, order_id: &str) {
         let amount = self.order(order_id).map(|order| order.asked);
         if let Some(amount) = amount

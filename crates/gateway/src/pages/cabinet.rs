@@ -39,7 +39,8 @@ pub fn cabinet(view: &View, options: &Options, orders: &[Order]) -> Markup {
     layout(view, view.t(text::CABINET), content)
 }
 
-/// A payment, and what can be done to it. `mistake` is why the last thing was not done.
+/// A payment, with the operations that are possible. `mistake` is the reason for which the last one was
+/// not done.
 pub fn order(
     view: &View,
     options: &Options,
@@ -103,7 +104,7 @@ pub fn order(
     layout(view, &order.id, content)
 }
 
-/// What was said, given the oldest first and shown the latest first.
+/// The journal, given the oldest first and shown the latest first.
 pub fn journal(view: &View, entries: &[Entry]) -> Markup {
     let kind = |entry: &Entry| match entry.kind {
         Kind::Command => "→",

@@ -1,4 +1,4 @@
-//! The pages. Whatever comes from outside goes through maud, which escapes it.
+//! The pages. All input from outside goes through maud, which escapes it.
 
 mod cabinet;
 mod session;
@@ -15,7 +15,7 @@ use crate::{
     wire::Interface,
 };
 
-/// What is around every page.
+/// The frame of every page.
 const LOOK: Look = Look {
     brand: ("Cryptoprocessing", "offline"),
     rehearsal: text::REHEARSAL,
@@ -36,7 +36,7 @@ fn layout_that_leaves(view: &View, title: &str, url: &str, content: Markup) -> M
     stage::layout(&LOOK, view, title, Some(reload), content)
 }
 
-/// The start page: what is played, and the cards.
+/// The start page: the interfaces that are played, and the cards.
 pub fn start(view: &View, options: &crate::Options, notify: Option<&str>) -> Markup {
     let path = |interface: &Interface| format!("/{}/", interface.path());
     let interfaces: Vec<_> = options.interfaces.iter().map(path).collect();
@@ -88,7 +88,7 @@ fn spaced(card: &Card) -> String {
     spaced
 }
 
-/// What a card does. A code is the gateway's own word, and so is a command.
+/// The behaviour of a card, for people. A code is the gateway's own word, and so is a command.
 fn deed(view: &View, options: &crate::Options, card: &Card) -> String {
     let at = |step| match step {
         Step::Pay => view.t(text::AT_PAY).to_owned(),
@@ -113,7 +113,7 @@ fn deed(view: &View, options: &crate::Options, card: &Card) -> String {
     }
 }
 
-/// What is said of a page that is not there.
+/// The page for an address that does not exist.
 pub fn not_found(view: &View) -> Markup {
     message(view, text::NOT_FOUND, text::NOT_FOUND_HINT, None)
 }
@@ -145,7 +145,7 @@ fn money(minor_units: u64) -> String {
     format!("{grouped}.{:02}", minor_units % 100)
 }
 
-/// What people type as an amount, in minor units.
+/// Reads an amount that a person typed, in minor units.
 pub fn minor_units(typed: &str) -> Option<u64> {
     let plain: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
     let plain = plain.replace(',', ".");

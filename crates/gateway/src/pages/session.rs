@@ -1,4 +1,4 @@
-//! What a payer sees: the form of the card, 3-D Secure, the result.
+//! The pages of a payer: the form of the card, 3-D Secure, the result.
 
 use maud::{Markup, html};
 use stage::{Text, View};
@@ -12,17 +12,17 @@ use crate::{
     text,
 };
 
-/// What the form of the card is made of.
+/// The content of the form of the card.
 pub struct Form<'a> {
     /// The session.
     pub session: &'a Session,
-    /// What is paid; none if a card is saved.
+    /// The payment; `None` if a card is saved.
     pub order: Option<&'a Order>,
-    /// Who pays, with their cards.
+    /// The customer who pays, with their cards.
     pub customer: Option<&'a Customer>,
-    /// What was wrong with what they typed.
+    /// The mistake in their last input.
     pub mistake: Option<Text>,
-    /// Where they may go back to.
+    /// The address to which they may go back.
     pub back: &'a str,
 }
 
@@ -169,14 +169,14 @@ pub fn result(
         }
         p.actions { a.button.primary #return href=(back) rel="noreferrer" { (view.t(text::BACK)) } }
     };
-    // A proof has to be read and kept first.
+    // The payer must read and keep the proof first.
     match proof {
         Some(_) => layout(view, view.t(title), content),
         None => layout_that_leaves(view, view.t(title), back, content),
     }
 }
 
-/// What is said of a session that is over.
+/// The page of a session that is over.
 pub fn over(view: &View, back: Option<&str>) -> Markup {
     message(view, text::SESSION_OVER, text::SESSION_OVER_HINT, back)
 }

@@ -1,9 +1,9 @@
 //! Keys and values in SQLite, in the table and file that Spin uses.
 //!
-//! Reads run on a few connections of their own, writes on one thread that commits whatever is
-//! waiting in a single transaction ([`writer`](super::writer)). The write-ahead log lets readers go
-//! on during a commit; `synchronous=FULL` makes an acknowledged write survive the death of the
-//! process and of the machine. The journal mode stays with the file, and Spin works with it.
+//! Reads run on a few connections of their own, writes on one thread that commits all waiting writes in a
+//! single transaction ([`writer`](super::writer)). The write-ahead log lets readers go on during a
+//! commit; with `synchronous=FULL` an acknowledged write survives the death of the process and of the
+//! machine. The journal mode stays with the file, and Spin works with it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file and makes what is missing of folder, file and table.
+    /// Opens the file, and makes the folder, the file and the table if they are missing.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         if let Some(folder) = path.parent() {
@@ -84,7 +84,7 @@ impl Database {
         Ok(header.ends_with(&[2, 2]))
     }
 
-    /// Gives a file a write-ahead log, which stays with it whoever opens it, also while others use it.
+    /// Gives a file a write-ahead log, which stays with it. Others may use the file meanwhile.
     ///
     /// # Errors
     /// If there is no such file, or SQLite cannot: others are in the middle of something, or the disk is
@@ -199,8 +199,8 @@ impl Database {
         let readers = self.readers.clone();
         let (asks, given_up) = oneshot::channel::<()>();
         let reading = tokio::task::spawn_blocking(move || {
-            // Whoever waits for a disk that hangs leaves a thread behind; those that come too late
-            // shall not wait there as well.
+            // A call that waits for a disk that hangs leaves a thread behind; later calls shall not wait
+            // there as well.
             match asks.is_closed() {
                 true => Err(Error::Slow),
                 false => readers.read(query),
@@ -227,7 +227,7 @@ impl Readers {
         let connection = match kept {
             Some(connection) => connection,
             None => {
-                // What is gone must not be made anew.
+                // A file that is gone must not be made anew.
                 let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE;
                 let connection = connect(&self.path, flags)?;
                 connection.pragma_update(None, "query_only", true)?;
@@ -251,7 +251,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // What is written over is gone from the file too, and does not linger in its free pages.
+    // Overwritten data is removed from the file too, and does not linger in its free pages.
     connection.pragma_update(None, "secure_delete", true)?;
     Ok(connection)
 }
@@ -305,7 +305,7 @@ mod tests {
         assert!(!Database::has_log(&path).unwrap());
         Database::keep_log(&path).unwrap();
         assert!(Database::has_log(&path).unwrap());
-        // Who has it open goes over to the log with the next statement.
+        // A process that has it open changes to the log with the next statement.
         let write = "INSERT INTO spin_key_value VALUES ('default', 'a', '1')";
         others.execute_batch(write).unwrap();
         let log = path.with_extension("db-wal");
@@ -421,8 +421,8 @@ mod tests {
         assert_eq!(add(i64::MAX).await.unwrap(), i64::MAX - 1);
     }
 
-    /// Who takes several numbers at once has those below the new value, and nobody else has one of
-    /// them.
+    /// A call that takes several numbers at once has those up to the new value, and no other call has any
+    /// of them.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn numbers_taken_many_at_once_by_two_hosts_are_each_taken_once() {
         let (_folder, path) = temporary();
@@ -452,7 +452,7 @@ mod tests {
         assert_eq!(taken, (1..=deltas.iter().sum()).collect());
     }
 
-    /// The variable by which another process is told what to lock.
+    /// The variable that tells another process which file to lock.
     const LOCK: &str = "TEST_LOCKS_THIS_STORE";
 
     /// The other process of the next test: has a transaction until its input ends.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The time that a call may take, whatever it waits for: its turn, another process, a disk that hangs.
-/// The component tries a call four times, and has then time left to say that it could not.
+/// The time that a call may take, with all its waiting: for its turn, for another process, for a disk
+/// that hangs. The component tries a call four times, and then still has time to report the failure.
 pub(crate) const CALL_TIME: Duration = Duration::from_secs(5);
 
 /// The reason why an operation on the store failed.
@@ -34,8 +34,8 @@ pub enum Error {
         /// The system's error.
         source: Arc<std::io::Error>,
     },
-    /// The file in its place is not the one that was opened, or there is none. What was written
-    /// since may be gone when the process ends, so nothing is acknowledged any more.
+    /// The file in its place is not the one that was opened, or there is none. Writes since then may be
+    /// lost when the process ends, so nothing is acknowledged any more.
     #[error(
         "the store cannot be relied on any more, and nothing more is acknowledged: {} {loss}. Was a \
          backup put back under the running host? What was acknowledged until now is in the file \
@@ -49,7 +49,7 @@ pub enum Error {
         /// The fate of the file.
         loss: Loss,
     },
-    /// It cannot be told whether the file in its place is the one that was opened.
+    /// It is unknown if the file in its place is the one that was opened.
     #[error("cannot look at {}: {source}", path.display())]
     Unknown {
         /// The file.

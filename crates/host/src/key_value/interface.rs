@@ -25,12 +25,12 @@ pub(crate) struct KeyValue {
 /// The store of Spin's whose behaviour a component meets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Manner {
-    /// SQLite, which is what there is.
+    /// SQLite, the engine in use.
     #[default]
     Sqlite,
-    /// Redis, in its batches: Spin reads one by the command `KEYS`, which takes one pattern and
-    /// gives the names that fit it, so that one key has no value and several are an error; and
-    /// Redis refuses a batch of nothing. For tests: the values are in SQLite all the same.
+    /// Redis in its batches: Spin reads a batch by the command `KEYS`, which takes one pattern and gives
+    /// the names that fit it, so that one key has no value and several are an error; and Redis refuses an
+    /// empty batch. For tests: the values are in SQLite all the same.
     Redis,
 }
 

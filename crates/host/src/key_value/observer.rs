@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Sees each call before it is made and says what shall happen to it.
+/// A function that sees each call before it is made, and decides its fate.
 ///
 /// ```
 /// use std::sync::Arc;

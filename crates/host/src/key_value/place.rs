@@ -1,8 +1,8 @@
-//! Checks whether the file in its place is still the one that was opened.
+//! Checks that the file in its place is still the one that was opened.
 //!
-//! SQLite goes on with the file that it opened, also where another one has been put in its place: a
-//! backup, say. What is written then is gone when the process ends, although it was acknowledged. So
-//! the place is looked at before anything is acknowledged, and once it holds another file nothing is
+//! SQLite goes on with the file that it opened, even if another one, such as a backup, has been put in
+//! its place. Writes after that are lost when the process ends, although they were acknowledged. So the
+//! place is checked before anything is acknowledged, and once it holds another file nothing is
 //! acknowledged any more.
 //!
 //! The file is never opened here: closing it would end SQLite's locks on it, which belong to the
@@ -18,7 +18,8 @@ use tokio::sync::watch;
 
 use super::error::{Error, Loss};
 
-/// The identity of a file, whatever it is called. While SQLite has it open no other file gets its number.
+/// The identity of a file, independent of its name. While SQLite has the file open no other file gets its
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,
@@ -43,8 +44,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The place of a file that a connection has open, and has read. `before` is what was there
-    /// before it was opened.
+    /// The place of a file that a connection has open and has read. `before` is the identity of the file
+    /// in the place before it was opened.
     pub(super) fn of(
         connection: &Connection,
         path: &Path,
@@ -66,8 +67,8 @@ impl Place {
         }
         let mut files = vec![(path.to_owned(), opened)];
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-        // The log and its index stay while anybody has the file open, and are beside what a link
-        // leads to.
+        // The log and its index stay while anybody has the file open, and are beside the target of a
+        // link.
         if mode == "wal"
             && let Some(real) = connection.path()
         {
@@ -174,7 +175,8 @@ mod tests {
         PathBuf::from(format!("{}{end}", path.display()))
     }
 
-    /// Does it to a store, and gives what has become of which file. Nothing may be acknowledged.
+    /// Changes the files of an open store, and gives the file and the loss that are reported. Nothing may
+    /// be acknowledged.
     async fn after(what: impl FnOnce(&Opened)) -> (String, Loss) {
         let opened = opened().await;
         what(&opened);

@@ -1,5 +1,5 @@
-//! Keys and values in Redis, as Spin's own Redis store keeps them: each key by its own name,
-//! whatever the store is called, and counters as decimal numbers.
+//! Keys and values in Redis, as Spin's own Redis store keeps them: each key under its own name, in every
+//! store, and counters as decimal numbers.
 //!
 //! One connection serves all. Once it breaks, the next call makes another; no call is ever sent twice,
 //! because it may have had its effect.
@@ -21,7 +21,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// Keys that Redis looks at for one part of a listing.
 const SCAN: usize = 1000;
 
-/// The settings that Redis must have, or it loses what it has acknowledged.
+/// The settings without which Redis loses acknowledged writes.
 const SETTINGS: [(&str, &str); 3] = [
     ("appendonly", "yes"),
     ("appendfsync", "always"),
@@ -131,17 +131,17 @@ impl Redis {
         self.call(cmd("INCRBY").arg(key).arg(delta)).await
     }
 
-    /// How many keys its database has.
+    /// The number of keys in its database.
     pub(super) async fn size(&self) -> Result<i64, Error> {
         self.call(&cmd("DBSIZE")).await
     }
 
-    /// Sets a value where there is none, and gives whether it did.
+    /// Sets a value if there is none; true if it did.
     pub(super) async fn claim(&self, key: &str, value: &str) -> Result<bool, Error> {
         self.call(cmd("SETNX").arg(key).arg(value)).await
     }
 
-    /// Sets values as long as a key has the value `is`, all at one moment, and gives whether it had.
+    /// Sets values if a key has the value `is`, all at one moment; true if it had.
     pub(super) async fn set_while(
         &self,
         key: &str,
@@ -162,7 +162,7 @@ impl Redis {
         self.call(&script).await
     }
 
-    /// Takes a key away as long as it has the value `is`, and gives whether it had.
+    /// Removes a key if it has the value `is`; true if it had.
     pub(super) async fn delete_while(&self, key: &str, is: &str) -> Result<bool, Error> {
         const DELETE: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
             return redis.call('DEL', KEYS[1])";
@@ -170,13 +170,13 @@ impl Redis {
             .await
     }
 
-    /// What leads to it.
+    /// The client that connects to it.
     pub(super) fn client(&self) -> &Client {
         &self.0.client
     }
 
-    /// The mistakes in the server's settings, as sentences: with others it loses what it has
-    /// acknowledged.
+    /// The mistakes in the server's settings, as sentences: with such settings it loses acknowledged
+    /// writes.
     pub async fn weaknesses(&self) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
         for (name, right) in SETTINGS {

@@ -1,9 +1,9 @@
 //! The one thread that writes.
 //!
-//! A commit costs a flush to disk whatever its size, and SQLite takes one writer at a time. So the
-//! writes that have come in while a commit was under way go into the next one together, each in a
-//! savepoint of its own: one that fails does not touch the others. A write is answered after its
-//! commit, and after a look at whether the file is still in its place.
+//! A commit costs a flush to disk whatever its size, and SQLite takes one writer at a time. So the writes
+//! that come in during a commit go into the next one together, each in a savepoint of its own, so that a
+//! failing one does not touch the others. A write is answered after its commit, and after the check that
+//! the file is still in its place.
 
 use std::iter;
 use std::sync::Arc;
@@ -38,8 +38,8 @@ pub(super) struct Write {
     pub(super) answer: oneshot::Sender<Result<i64, Error>>,
 }
 
-/// The thread and the way to it. Dropping it waits for what is queued, and for SQLite to close the
-/// file.
+/// The writer's thread, and the channel to it. Dropping it waits for the queued writes, and for SQLite to
+/// close the file.
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Write>>,
     thread: Option<JoinHandle<()>>,
@@ -84,7 +84,7 @@ fn run(mut connection: Connection, queue: &mpsc::Receiver<Write>, place: &Place)
         let first = match queue.recv_timeout(LOOK_EVERY) {
             Ok(first) => first,
             Err(RecvTimeoutError::Timeout) => {
-                // Whoever wants to know is told by the place itself.
+                // The place itself keeps the result for its next user.
                 let _ = place.check();
                 continue;
             }
@@ -104,15 +104,15 @@ fn run(mut connection: Connection, queue: &mpsc::Receiver<Write>, place: &Place)
             .and_then(|results| place.check().map(|()| results))
             .unwrap_or_else(|error| vec![Err(error); batch.len()]);
         for (write, result) in batch.into_iter().zip(results) {
-            // Whoever asked may be gone, with a request that was cut off.
+            // The caller may be gone, with a request that was cut off.
             let _ = write.answer.send(result);
         }
     }
 }
 
-/// Moves what is in the log into the file that was opened, wherever that is now, and empties the
-/// log. Otherwise what was acknowledged would be missing in the file that was moved away; and the
-/// log, beside the file that was put in its place, would be taken for that one's and spoil it.
+/// Moves the content of the log into the file that was opened, wherever that is now, and empties the log.
+/// Otherwise the moved file would lack acknowledged writes; and the log would be taken for that of the
+/// file that was put in its place, and spoil it.
 fn leave(connection: &Connection) {
     // If it fails there is nothing left to be done; why it is left is told by the place.
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));

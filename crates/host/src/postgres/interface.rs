@@ -15,7 +15,7 @@ use crate::bindings::spin::postgres::postgres as wit;
 use crate::key_value::CALL_TIME;
 use crate::log::Log;
 
-/// What the component may do with databases. Clones share it.
+/// The component's access to databases. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Databases {
     pub(crate) pools: Pools,
@@ -133,7 +133,7 @@ impl Session {
                 None => self.pool.borrow().await.map_err(not_connected)?,
             };
             let answer = work(&mut borrowed).await;
-            // A connection that is no longer what it was is closed here, as one that is given up is.
+            // A connection in an unknown state is closed here, like one that is given up.
             match &answer {
                 Err(error) if is_spoilt_by(error) => {}
                 _ if is_kept => *kept = Some(borrowed),
@@ -308,7 +308,7 @@ impl<T: Send> wit::HostConnectionWithStore<T> for HasDatabases {
         FutureReader<Result<(), wit::Error>>,
     )> {
         let session = accessor.with(|mut access| access.get().session(&connection))?;
-        // All rows are there before the first is given: an answer is bounded by what was asked for.
+        // All rows are read before the first is given: the question bounds the answer.
         let (columns, rows) = match session.query(&statement, parameters).await {
             Ok(answer) => answer,
             Err(error) => return Ok(Err(error)),

@@ -28,7 +28,8 @@ const PREPARED: usize = 32;
 #[derive(Clone, Default)]
 pub(crate) struct Pools(Arc<Mutex<HashMap<Address, Arc<Pool>>>>);
 
-/// Which database, and whose certificates are believed beside those that the machine believes.
+/// The address of a database, with the certificate authority that is believed beside those of the
+/// machine.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Address {
     pub(super) url: String,
@@ -42,7 +43,7 @@ impl Pools {
         if let Some(pool) = pools.get(address) {
             return Ok(Arc::clone(pool));
         }
-        // A password that was changed is another address. Who still uses the old pool has it.
+        // A changed password makes another address. Users of the old pool keep it.
         pools.retain(|_, pool| Arc::strong_count(pool) > 1);
         let pool = Arc::new(Pool::new(address)?);
         pools.insert(address.clone(), Arc::clone(&pool));

@@ -30,7 +30,7 @@ pub(super) fn parameter(value: ParameterValue) -> Result<Box<dyn ToSql + Send + 
     })
 }
 
-/// No value, of whatever type.
+/// No value, of any type.
 #[derive(Debug)]
 struct Null;
 
@@ -59,7 +59,7 @@ impl<'a> FromSql<'a> for Raw {
     }
 }
 
-/// What a column is called, and what is in it.
+/// The name and the type of a column.
 pub(super) fn column(column: &Column) -> wit::Column {
     wit::Column {
         name: column.name().to_owned(),

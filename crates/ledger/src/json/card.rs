@@ -1,32 +1,32 @@
-//! Payments by card that were begun, and what came of them.
+//! Payments by card that were begun, and the records of their course.
 
 use serde::{Deserialize, Serialize};
 
 use super::PaymentLineJson;
 
-/// How money is taken from a card.
+/// The way in which money is taken from a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[cfg_attr(any(test, feature = "schema"), schemars(rename = "CardCapture"))]
 #[serde(rename_all = "snake_case")]
 pub enum Capture {
-    /// At once.
+    /// The money is taken as soon as the payer pays.
     Immediate,
-    /// It is held, and taken if the order still asks for it.
+    /// The money is held first, and taken if the order still asks for it then.
     Checked,
-    /// It is held until the institution says.
+    /// The money is held until the institution takes or releases it.
     Manual,
 }
 
-/// Somebody begins to pay an order by card. It names nobody.
+/// The beginning of a payment of an order by card. It names no person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct CardStartedJson {
-    /// The PaymentID, if it becomes a payment: the order number at the gateway.
+    /// The order number at the gateway; it is the PaymentID if this becomes a payment.
     pub payment_id: String,
     pub service_id: String,
     pub order_key: String,
-    /// What is asked for.
+    /// The amount that the payer is asked for.
     pub amount: String,
     pub currency: String,
     pub lines: Vec<PaymentLineJson>,
@@ -36,63 +36,63 @@ pub struct CardStartedJson {
     /// Name of the principal who began it; absent where the payer did, on the order's page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// The version of the order that this made.
+    /// The place of this entry in the order's list, which is the order's version from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }
 
-/// What the gateway said of a payment by card, for the payment's record.
+/// The gateway's data of a payment by card, as the payment's record has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct CardJson {
-    /// What the payer was asked for.
+    /// The amount that the payer was asked for.
     pub asked: String,
     /// The terminal at the gateway.
     pub terminal: String,
     /// The reference number of the banks, by which statements name the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rrn: Option<String>,
-    /// The number of the card, but for the digits that tell which it is.
+    /// The card's number, with the digits hidden that identify it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masked_number: Option<String>,
 }
 
-/// A payment by card as it was begun, with what only its own list keeps.
+/// A payment by card as it was begun, with members that are in its own list alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptJson {
     pub started: CardStartedJson,
-    /// Where the payer goes in the end.
+    /// The address to which the payer returns in the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_url: Option<String>,
-    /// Whose cards are saved at the gateway.
+    /// The name under which the gateway saves this payer's cards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<String>,
-    /// A card that is saved there.
+    /// The gateway's name for the saved card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<String>,
-    /// Whether the saved card is charged at once, its holder absent: then no session is opened.
+    /// True if the saved card is charged at once, in its holder's absence. No session is opened then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unattended: bool,
-    /// Minutes that the payer has.
+    /// Minutes that the payer has for the session.
     pub session_minutes: u32,
 }
 
-/// What the gateway's state of a payment comes to.
+/// The state of a payment by card, derived from the gateway's own state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CardState {
     /// Nobody has paid yet.
     Open,
-    /// The payer's try failed; there may be another in the session.
+    /// The payer's attempt failed; another may follow in the same session.
     Failed,
-    /// It is at work.
+    /// The gateway is still working on it.
     Pending,
-    /// It is not known what it is.
+    /// The gateway's state has no known meaning.
     Unknown,
     /// The money is held.
     Held,
-    /// What was held is released.
+    /// The money that was held is released.
     Released,
     /// The money is taken.
     Paid,
@@ -131,7 +131,8 @@ impl CardState {
         }
     }
 
-    /// How far a payment has come with it: what was seen late does not stand above what is further.
+    /// The rank of the state in the course of a payment, from 0. A state that was seen late does not
+    /// replace one of a higher rank.
     pub fn reach(self) -> u8 {
         match self {
             Self::Open | Self::Failed | Self::Pending | Self::Unknown => 0,
@@ -142,64 +143,65 @@ impl CardState {
     }
 }
 
-/// A state that the gateway told, where it is not what it told before.
+/// A state told by the gateway that differs from the one before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenJson {
-    /// What it comes to.
+    /// The state.
     pub state: CardState,
     /// The gateway's word for it, or the code of its error.
     pub written: String,
-    /// What it is about: held, or taken and not given back.
+    /// The amount in question: the money held, or the money taken and not given back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rrn: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masked_number: Option<String>,
-    /// Name of the answer, among the evidence.
+    /// Name of the gateway's answer among the evidence.
     pub evidence: String,
 }
 
-/// What is asked of the gateway with a password.
+/// An operation of the gateway that needs a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[cfg_attr(any(test, feature = "schema"), schemars(rename = "CardCommandKind"))]
 #[serde(rename_all = "snake_case")]
 pub enum CommandKind {
-    /// To take what is held.
+    /// Take the money that is held.
     Charge,
-    /// To release it.
+    /// Release it.
     Cancel,
-    /// To give money back.
+    /// Give money back.
     Refund,
-    /// To take money from a saved card, its holder absent.
+    /// Take money from a saved card in its holder's absence.
     Pay,
 }
 
-/// A command, as it stands before it is sent.
+/// A command to the gateway, as it is recorded before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandJson {
     pub kind: CommandKind,
-    /// How much; of a refund, how much is given back.
+    /// The amount to take or to release; of a refund, the amount to give back.
     pub amount: String,
-    /// Of a refund, what remains once it is done.
+    /// Of a refund, the amount that remains with the institution afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<String>,
-    /// Why.
+    /// The reason that the principal gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Name of the principal; absent where this provider itself decides.
+    /// Name of the principal; absent where this provider decides by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Digest of the name of the request that may be repeated, and of what it asked for.
+    /// Digests of the name of the request, which may be repeated, and of its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<[String; 2]>,
-    /// Whether somebody says that refunds before, of which nothing was seen, are not done.
+    /// True if the principal confirms that earlier refunds, of which the gateway showed nothing, are not
+    /// done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub checked: bool,
 }
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[cfg_attr(any(test, feature = "schema"), schemars(rename = "CardCommandOutcome"))]
@@ -209,29 +211,30 @@ pub enum Outcome {
     Done,
     /// It is not done.
     NotDone,
-    /// Nothing of it was seen for so long that it is taken for not done. The gateway did not say so.
+    /// The gateway showed nothing of it for so long that it counts as not done. The gateway did not say
+    /// so.
     Unseen,
 }
 
-/// What became of a command.
+/// The recorded end of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeJson {
-    /// Its place in the list.
+    /// The command's place in the payment's list.
     pub command: u64,
     pub outcome: Outcome,
-    /// The code of the gateway's error, or why it was not sent.
+    /// The code of the gateway's error, or the reason for which the command was not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// That nothing more is to be expected of a payment that was begun.
+/// The recorded end of a payment that was begun: nothing more is expected of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedJson {
-    /// Why.
+    /// The reason.
     pub reason: Ended,
 }
 
-/// Why nothing more is expected.
+/// The reason for which nothing more is expected of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[cfg_attr(any(test, feature = "schema"), schemars(rename = "CardEnd"))]
@@ -239,16 +242,16 @@ pub struct EndedJson {
 pub enum Ended {
     /// The session is over, and nobody paid.
     Unpaid,
-    /// The gateway never opened a session that anybody could know.
+    /// The gateway opened no session that anybody could know.
     NotOpened,
-    /// What was held is released.
+    /// The money that was held is released.
     Released,
-    /// It was not clear for three days; a person must look at the gateway.
+    /// The state was unclear for three days; a person must look at the gateway.
     Unclear,
 }
 
 impl AttemptJson {
-    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    /// Removes the personal data; `false` if there was none.
     pub fn erase_personal_data(&mut self) -> bool {
         let members = [&mut self.return_url, &mut self.customer, &mut self.card];
         members

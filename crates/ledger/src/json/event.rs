@@ -50,31 +50,31 @@ pub enum Event {
     /// MPay confirms a payment that was entered by hand.
     #[serde(rename = "payment.confirmed")]
     PaymentConfirmed(Box<PaymentJson>),
-    /// A person proposes that a payment which was entered by hand shall count no more.
+    /// A person proposes to void a payment that was entered by hand.
     #[serde(rename = "payment.void_proposed")]
     PaymentVoidProposed(Box<VoidProposalJson>),
-    /// A payment that was entered by hand counts no more.
+    /// A payment that was entered by hand is voided.
     #[serde(rename = "payment.voided")]
     PaymentVoided(Box<VoidJson>),
-    /// Somebody begins to pay an order by card. No money has come by that.
+    /// Somebody begins to pay an order by card. No money is paid by this.
     #[serde(rename = "card.started")]
     CardStarted(Box<CardStartedJson>),
     /// Money of a payment was given back.
     #[serde(rename = "payment.refunded")]
     PaymentRefunded(Box<RefundJson>),
-    /// A proposal, of a payment or to void one, is withdrawn.
+    /// A proposal to enter or to void a payment is withdrawn.
     #[serde(rename = "proposal.withdrawn")]
     ProposalWithdrawn(Box<WithdrawalJson>),
     /// A statement shows payments.
     #[serde(rename = "settlement.imported")]
     SettlementImported(Box<SettlementJson>),
-    /// A payment is to be looked at, because of something that came to be known later.
+    /// A payment needs a person, because of a fact that came to be known later.
     #[serde(rename = "review.opened")]
     ReviewOpened(Box<ReviewOpenedJson>),
     /// A person has closed a review.
     #[serde(rename = "review.closed")]
     ReviewClosed(Box<ReviewClosedJson>),
-    /// An erasure of what is of a person from an order, or with a refused confirmation's message.
+    /// An erasure of the personal data of an order, or of a refused confirmation's message.
     #[serde(rename = "personal_data.erased")]
     PersonalDataErased(Box<ErasureJson>),
 }
@@ -124,9 +124,9 @@ enum EventType {
     PersonalDataErased,
 }
 
-/// The type comes first, as `serde` writes it, so that what follows is read as the record it is.
-/// As derived for tagged enums, which find the type anywhere, every member would be kept aside, and
-/// all types of records be in the component twice.
+/// The type comes first, as `serde` writes it, so that the members after it are read as those of its
+/// record. A derived reader of tagged enums, which finds the type anywhere, would keep every member
+/// aside, and put all types of records into the component twice.
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TypeFirst;
@@ -210,7 +210,7 @@ impl<'de> Deserialize<'de> for Event {
     }
 }
 
-/// Reads an event that somebody else has written again: to JSON the order of members is nothing.
+/// Reads an event that another program has written again, since members of JSON have no order.
 fn read_in_any_order<'de, A: MapAccess<'de>>(
     first: Option<&str>,
     mut map: A,
@@ -229,13 +229,14 @@ fn read_in_any_order<'de, A: MapAccess<'de>>(
     serde_json::from_slice(text.as_bytes()).map_err(de::Error::custom)
 }
 
-/// The order that changed, and what it asks for now. Names nobody, so that it can be kept for ever.
+/// The order that changed, and the amount that it asks for now. It names nobody, so that it can be kept
+/// for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct OrderEvent {
     pub service_id: String,
     pub order_key: String,
-    /// The version that the change made: the order's `ETag`, if nothing came after.
+    /// The version that the change made: the order's `ETag`, until the next change.
     pub version: u64,
     pub currency: String,
     /// Absent while it is unknown.
@@ -246,7 +247,7 @@ pub struct OrderEvent {
     pub status: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_reference: Option<String>,
-    /// The institution's own notes, without what is of a person.
+    /// The institution's own notes, without personal data.
     #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
     pub metadata: MetadataJson,
     /// Name of the principal who made the change; absent where a payment registered the order.
@@ -269,7 +270,7 @@ pub struct SettlementJson {
     pub parts: Vec<PartJson>,
     /// Name of the principal who sent it.
     pub by: String,
-    /// Place in the list of statements: this counts if that does.
+    /// Place of its entry in the list of statements; the event counts if that place does.
     pub entry: u64,
 }
 
@@ -285,17 +286,18 @@ pub struct PartJson {
     pub number: u32,
     /// The amount; below zero for money that was given back.
     pub amount: String,
-    /// The payment's refund that it is, by what remained after it: two may be of one amount. Absent
-    /// in what earlier versions wrote, and of what is no refund.
+    /// The refund of the payment, named by the amount that remained after it, since two refunds may have
+    /// one amount. Absent in records of earlier versions, and if it is no refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<String>,
-    /// True if the row does not name that refund's own number, so that its amount alone says which it is:
-    /// a row that names the number takes its place, and this one shows another refund of the same amount.
+    /// True if the row does not name the refund's own number, so that only the amount identifies it. A
+    /// row that names the number takes its place, and this one then shows another refund of the same
+    /// amount.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_amount: bool,
 }
 
-/// A person has looked at what was flagged: a payment, or a refused confirmation.
+/// A person has closed a review: of a payment, or of a refused confirmation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct ReviewClosedJson {
@@ -308,20 +310,21 @@ pub struct ReviewClosedJson {
     /// Of a refused confirmation, the name of the signed message among the evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
-    /// The flag.
+    /// The reason of the review.
     pub reason: String,
     pub note: String,
     /// Name of the principal who closed it.
     pub by: String,
-    /// The version of the order that this made.
+    /// The version of the order that this change made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// Of a refused confirmation, the place among what became of it: this counts if that does.
+    /// Of a refused confirmation, the place in the list of its outcomes; the event counts if that place
+    /// does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<u64>,
 }
 
-/// An erasure of what is of a person.
+/// An erasure of personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct ErasureJson {
@@ -336,10 +339,11 @@ pub struct ErasureJson {
     pub reason: String,
     /// Name of the principal who asked for it.
     pub by: String,
-    /// The version of the order that this made.
+    /// The version of the order that this change made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// Of a refused confirmation, the place among what became of it: this counts if that does.
+    /// Of a refused confirmation, the place in the list of its outcomes; the event counts if that place
+    /// does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<u64>,
 }
@@ -367,7 +371,7 @@ pub struct RefusalJson {
 }
 
 impl Event {
-    /// The event of an order that was `before` and is `after`, as version `version`.
+    /// The event of an order's change from `before` to `after`, which made version `version`.
     pub fn of_order(before: Option<&Order>, after: &Order, version: u64, by: Option<&str>) -> Self {
         let event = OrderEvent {
             service_id: after.service_id.to_string(),
@@ -440,8 +444,8 @@ impl Event {
         }
     }
 
-    /// The order's service and key, and the version that a change of an order made: the event counts
-    /// if that does.
+    /// The order's service and key, and the version that a change of the order made; the event counts if
+    /// that version does.
     pub fn change(&self) -> Option<(&str, &str, u64)> {
         match self {
             Self::OrderRegistered(event)
@@ -482,10 +486,10 @@ impl Event {
 }
 
 impl ReviewClosedJson {
-    /// The payment whose review was closed, `at` this time, and how.
+    /// The payment whose review was closed `at` this time, and the closing.
     ///
     /// # Errors
-    /// The member that is wrong.
+    /// A [`FieldError`] for the invalid member.
     pub fn read(&self, at: Timestamp) -> Result<(PaymentId, ClosedReview), FieldError> {
         let wrong = |field: &str, detail: String| FieldError::new(field, detail);
         let payment_id = self.payment_id.as_deref().unwrap_or_default();
@@ -602,7 +606,7 @@ mod tests {
                 &json!({"reason": "retention", "by": "b"}),
             ),
         ];
-        // A type that is written and not read would be lost: none is left out.
+        // An event of a type that is written but not read would be lost, so no type is left out.
         let schema = serde_json::to_value(schemars::schema_for!(Event)).unwrap();
         let mut written: Vec<_> = schema["oneOf"].as_array().unwrap().iter().collect();
         written.retain(|event| {

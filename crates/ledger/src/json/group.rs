@@ -1,8 +1,8 @@
-//! The kinds of events, as those choose who want to be told.
+//! The groups of events, among which receivers of webhooks choose.
 
 use super::Event;
 
-/// The kind of an event, as those choose who want to be told.
+/// A group of events, among which receivers of webhooks choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// Changes of orders.
@@ -15,7 +15,7 @@ pub enum Group {
     Settlements,
     /// Proposals, decisions and reviews of people.
     Reviews,
-    /// Alerts: what a person should know of today. It is in no journal.
+    /// Alerts: facts that a person should know today. They are in no journal.
     Alerts,
 }
 
@@ -53,7 +53,7 @@ impl Groups {
         self.0 & (1 << group as u8) != 0
     }
 
-    /// Those that are among them.
+    /// The groups among them.
     pub fn iter(self) -> impl Iterator<Item = Group> {
         Group::ALL.into_iter().filter(move |group| self.has(*group))
     }
@@ -61,7 +61,7 @@ impl Groups {
     /// Reads names with commas between.
     ///
     /// # Errors
-    /// That a name is none.
+    /// [`UnknownGroup`] if a name is no group's.
     pub fn parse(names: &str) -> Result<Self, UnknownGroup> {
         let names = names.split(',').map(str::trim);
         let group = |name| {
@@ -79,7 +79,7 @@ impl FromIterator<Group> for Groups {
     }
 }
 
-/// A name is that of no group.
+/// The error that a name is no group's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be of orders, payments, refusals, settlements, reviews and alerts, with commas between"
@@ -87,8 +87,8 @@ impl FromIterator<Group> for Groups {
 pub struct UnknownGroup;
 
 impl Event {
-    /// The group that it is of. That MPay confirms what was entered by hand is no payment: who adds up
-    /// payments must not meet it.
+    /// The group of the event. MPay's confirmation of a payment that was entered by hand is no payment,
+    /// so that a receiver that adds up payments does not meet it.
     pub fn group(&self) -> Group {
         match self {
             Self::OrderRegistered(_)

@@ -20,13 +20,13 @@ pub enum MetadatumJson {
     Marked(MarkedJson),
 }
 
-/// A value of metadata, or an alias, that may be of a person.
+/// A value of metadata, or an alias, that may be personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MarkedJson {
     pub value: String,
-    /// It is of a person: erasure takes it, and no event has it.
+    /// True if it is personal data: erasure removes it, and no event has it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub personal: bool,
 }
@@ -93,7 +93,7 @@ pub(super) fn write(metadata: &[Metadatum]) -> MetadataJson {
     pairs.collect()
 }
 
-/// Those that are of no person.
+/// The values that are not personal data.
 pub(super) fn write_impersonal(metadata: &[Metadatum]) -> MetadataJson {
     let mut json = write(metadata);
     json.retain(|_, value| !value.is_personal());

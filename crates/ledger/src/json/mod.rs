@@ -1,6 +1,6 @@
-//! The JSON shape of orders, payments and events: what the order API speaks, and what the store keeps.
+//! The JSON shape of orders, payments and events, in the order API and in the store.
 
-// Members have the contract's names; `domain` says what they mean.
+// Members have the contract's names; `domain` explains their meaning.
 #[allow(missing_docs)]
 mod amount;
 #[allow(missing_docs)]
@@ -48,7 +48,7 @@ pub use summary::{
 };
 pub use void::{LatestJson, VoidJson, VoidProposalJson, VoidedJson, WithdrawalJson};
 
-/// A member of a JSON document that is wrong, and why.
+/// The error that a member of a JSON document is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct FieldError {
@@ -59,7 +59,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// A member of this path, and what is wrong with it.
+    /// The error at the member of this path.
     pub fn new(field: impl Into<String>, detail: impl ToString) -> Self {
         Self {
             field: field.into(),
@@ -68,8 +68,8 @@ impl FieldError {
     }
 }
 
-/// Collects what is wrong while a document is read, so that all of it is said at once. The path of a
-/// member is written only if it is wrong.
+/// Collects the errors of a document while it is read, so that all are told at once. The path of a member
+/// is written only if it is invalid.
 #[derive(Default)]
 struct Reader {
     errors: Vec<FieldError>,

@@ -19,25 +19,25 @@ pub struct OrderJson {
     pub service_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_key: Option<String>,
-    /// Only what no payment or date gives: Completed, Cancelled, Refunding, Refunded.
+    /// Only a status that no payment or date gives: Completed, Cancelled, Refunding, Refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// With Refunding, and always with Refunded.
+    /// Allowed with Refunding, required with Refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_reference: Option<String>,
-    /// `MDL` where it is absent.
+    /// `MDL` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<LocalizedJson>,
-    /// The sum of the lines; checked where it is given.
+    /// The sum of the lines; checked if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_amount_due: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_date: Option<String>,
-    /// Before it the order cannot be paid, and MPay is not told of it.
+    /// The time before which the order cannot be paid and MPay is not told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payable_from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,23 +50,23 @@ pub struct OrderJson {
     pub allow_partial_payments: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_advance_payments: bool,
-    /// The least that a payment should be, where the payer chooses the amount.
+    /// The least amount that a payment should have, if the payer chooses the amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_payment: Option<String>,
-    /// The most.
+    /// The greatest amount that a payment should have, if the payer chooses the amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_payment: Option<String>,
     #[serde(default)]
     pub lines: Vec<LineJson>,
-    /// Amounts that lines ask on some days instead of their own amounts, or beside them.
+    /// Amounts that lines ask on some days, instead of their own amounts or in addition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amounts: Vec<AmountJson>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PropertyJson>,
-    /// Other names under which MPay finds it.
+    /// Other names under which MPay finds the order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<MetadatumJson>,
-    /// For the institution alone: neither MPay nor payers ever see it.
+    /// The institution's own notes, which neither MPay nor payers ever see.
     #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
     pub metadata: MetadataJson,
 }
@@ -109,7 +109,8 @@ pub struct PropertyJson {
     pub required: Option<bool>,
 }
 
-/// An account, whole, or named by `configuration_code` alone: then it is the one that MPay has on file.
+/// An account: either all of its members, or `configuration_code` alone, which names the account that
+/// MPay has on file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -156,7 +157,7 @@ impl OrderJson {
     /// The order that this describes.
     ///
     /// # Errors
-    /// Everything that is wrong, each with the path of its member.
+    /// All errors, each with the path of its member.
     pub fn to_order(&self) -> Result<Order, Vec<FieldError>> {
         let mut reader = Reader::default();
         let service_id = reader.required("service_id", self.service_id.as_ref(), ServiceId::parse);
@@ -351,10 +352,10 @@ impl LineJson {
 }
 
 impl AccountJson {
-    /// The account that this describes; `path` is what names it in errors.
+    /// The account that this describes; errors name it by `path`.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// All errors.
     pub fn to_account(&self, path: &str) -> Result<PaymentAccount, Vec<FieldError>> {
         let mut reader = Reader::default();
         match self.read(&mut reader, format_args!("{path}")) {
@@ -495,10 +496,10 @@ impl From<&Property> for PropertyJson {
 }
 
 impl LocalizedJson {
-    /// The text that this describes; `path` is what names it in errors.
+    /// The text that this describes; errors name it by `path`.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// All errors.
     pub fn to_localized<const MAX: usize>(
         &self,
         path: &str,

@@ -9,7 +9,7 @@ use crate::domain::{
     OrderState, PaymentAccount, PaymentId, Receipt, ServiceId, time,
 };
 
-/// A payment as MPay confirmed it, with who signed it and where the signed message is.
+/// A payment as MPay confirmed it, with its signer and the name of the signed message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct PaymentJson {
@@ -26,30 +26,30 @@ pub struct PaymentJson {
     pub properties: Vec<PaymentPropertyJson>,
     /// The time at which the signed message came in.
     pub received_at: String,
-    /// Seconds for which MPay may go on showing an amount that it was told, if the order's amounts
-    /// depend on the day.
+    /// Seconds for which MPay may go on showing an amount that it got, if the order's amounts depend on
+    /// the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_validity: Option<u32>,
-    /// Of a payment that MPay confirmed at once.
+    /// The signer of MPay's message, if MPay confirmed the payment at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<SignerJson>,
-    /// Name of what proves it among the evidence: the signed message, the card gateway's answer, or
-    /// what two people decided.
+    /// Name of its proof among the evidence: the signed message, the card gateway's answer, or the
+    /// decision of two people.
     pub evidence: String,
     /// The card gateway's statement of it, if it was paid by card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardJson>,
-    /// For ever, if the payment was entered by hand.
+    /// Present, for ever, if the payment was entered by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manual: Option<ManualJson>,
     /// True if MPay confirmed it after a payment of this id, entered by hand, was voided.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_void: bool,
-    /// Of an event, the version of the order that it made.
+    /// In an event, the version of the order that the payment made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// The institution's notes with the order, without what is of a person, as it was when the
-    /// payment came in.
+    /// The institution's notes with the order, without personal data, as they were when the payment came
+    /// in.
     #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
     pub metadata: MetadataJson,
 }
@@ -198,8 +198,7 @@ impl PaymentJson {
         }
     }
 
-    /// Notes with each line the account that it is paid to: what `order` says of the line, or
-    /// `default`.
+    /// Notes with each line the account that it is paid to: the line's account by `order`, or `default`.
     pub fn to_accounts_of(mut self, order: &OrderState, default: Option<&PaymentAccount>) -> Self {
         for line in &mut self.lines {
             let id = LineId::parse(&line.line_id).ok();
@@ -210,7 +209,7 @@ impl PaymentJson {
         self
     }
 
-    /// Notes what the institution noted with the order.
+    /// Copies the institution's notes from the order.
     pub fn with_metadata(mut self, order: &OrderState) -> Self {
         self.metadata = order
             .order()
@@ -219,8 +218,8 @@ impl PaymentJson {
         self
     }
 
-    /// Notes for how long MPay may go on showing an amount, if it depends on the day what `order`
-    /// asks: the payment is judged by it for ever, whatever the configuration says by then.
+    /// Notes the time for which MPay may go on showing an amount, if the amounts of `order` depend on the
+    /// day: the payment is judged by this for ever, also after the configuration changes.
     pub fn with_validity(mut self, order: &OrderState, amount_validity: Duration) -> Self {
         let depends_on_day = order.order().is_some_and(|order| !order.amounts.is_empty());
         let seconds = u32::try_from(amount_validity.as_secs()).unwrap_or(u32::MAX);
@@ -270,10 +269,10 @@ impl PaymentJson {
         }
     }
 
-    /// The confirmation that this describes, and when it came in.
+    /// The confirmation that this describes, and its receipt with the time at which it came in.
     ///
     /// # Errors
-    /// The members that are wrong.
+    /// [`FieldError`]s for the invalid members.
     pub fn to_received(&self) -> Result<(Confirmation, Receipt), Vec<FieldError>> {
         let asked = self.card.as_ref().map(|card| Money::parse(&card.asked));
         let asked = asked
@@ -302,7 +301,7 @@ impl PaymentJson {
     /// The confirmation that this describes.
     ///
     /// # Errors
-    /// The members that are wrong.
+    /// [`FieldError`]s for the invalid members.
     pub fn to_confirmation(&self) -> Result<Confirmation, Vec<FieldError>> {
         let mut reader = Reader::default();
         let payment_id = reader.check("payment_id", PaymentId::parse(&self.payment_id));

@@ -1,10 +1,10 @@
-//! The parts of the records that are of a person: names, identifiers, and the values of properties, which
-//! payers fill in. What money was paid for stays: keys, reasons, amounts, times and notes.
+//! The personal data of records: names, identifiers, and the values of properties, which payers fill in.
+//! The facts of a payment stay: keys, reasons, amounts, times and notes.
 
 use super::{Event, OrderJson, PaymentJson, PaymentLineJson, PropertyJson};
 
 impl OrderJson {
-    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    /// Removes the personal data; `false` if there was none.
     pub fn erase_personal_data(&mut self) -> bool {
         let mut erased = self.customer_id.take().is_some();
         erased |= self.customer_name.take().is_some();
@@ -36,7 +36,7 @@ impl OrderJson {
 }
 
 impl PaymentJson {
-    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    /// Removes the personal data; `false` if there was none.
     pub fn erase_personal_data(&mut self) -> bool {
         let mut erased = false;
         for property in &mut self.properties {
@@ -58,7 +58,7 @@ impl PaymentJson {
 }
 
 impl Event {
-    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    /// Removes the personal data; `false` if there was none.
     pub fn erase_personal_data(&mut self) -> bool {
         match self {
             Self::PaymentRecorded(payment) | Self::PaymentConfirmed(payment) => {

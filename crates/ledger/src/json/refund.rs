@@ -1,4 +1,4 @@
-//! Money that was given back, and reviews that came to a payment later. Nothing here is of a person.
+//! Money that was given back, and reviews that came to a payment later. None of this is personal data.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{FieldError, PaymentLineJson, Reader, summary::read_review};
 use crate::domain::{Currency, Money, PaymentId, Refund, RefundEffect, Review, Text};
 
-/// Money of a payment was given back. It says what remains: the same once more changes nothing.
+/// A refund: money of a payment was given back. The record has the amount that remains, so recording it
+/// again changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct RefundJson {
@@ -18,28 +19,28 @@ pub struct RefundJson {
     /// The amount that remains of the payment.
     pub remaining: String,
     pub currency: String,
-    /// The division over the payment's lines, with their accounts: from the last line on.
+    /// The division of the amount over the payment's lines, from the last line on, with their accounts.
     pub lines: Vec<PaymentLineJson>,
     /// Place of the payment in the journal.
     pub recorded: u64,
-    /// The reason; absent where it was given back elsewhere.
+    /// The reason; absent if the refund was made elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Name of the principal who gave it back, likewise.
+    /// Name of the principal who made the refund; absent if it was made elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// The banks' reference number of the refund, by which statements name it, if it has one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rrn: Option<String>,
-    /// Name of what shows it, among the evidence.
+    /// Name of its proof among the evidence.
     pub evidence: String,
-    /// The version of the order that this made.
+    /// The version of the order that this change made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }
 
-/// A refund as its order keeps it, with what it takes away: whoever folds on from a summary does not
-/// have the payment.
+/// A refund as its order keeps it, with its effect on the sums, since a fold that goes on from a summary
+/// does not have the payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundedJson {
     pub refund: RefundJson,
@@ -48,18 +49,18 @@ pub struct RefundedJson {
     pub review: Vec<String>,
 }
 
-/// A payment is to be looked at, because of something that came to be known after it was recorded.
+/// A payment needs a person, because of a fact that came to be known after it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct ReviewOpenedJson {
     pub payment_id: String,
     pub service_id: String,
     pub order_key: String,
-    /// The flag.
+    /// The reason of the review.
     pub reason: String,
-    /// Name of what shows it, among the evidence.
+    /// Name of its proof among the evidence.
     pub evidence: String,
-    /// The version of the order that this made.
+    /// The version of the order that this change made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }
@@ -74,10 +75,10 @@ impl RefundedJson {
         }
     }
 
-    /// The refund, known `at` this time, and what it takes away.
+    /// The refund, known `at` this time, and its effect on the sums.
     ///
     /// # Errors
-    /// The members that are wrong.
+    /// [`FieldError`]s for the invalid members.
     pub fn read(&self, at: Timestamp) -> Result<(Refund, RefundEffect), Vec<FieldError>> {
         let mut reader = Reader::default();
         let json = &self.refund;
@@ -118,7 +119,7 @@ impl ReviewOpenedJson {
     /// The payment whose review is opened.
     ///
     /// # Errors
-    /// The member that is wrong.
+    /// A [`FieldError`] for the invalid member.
     pub fn read(&self) -> Result<(PaymentId, Review), FieldError> {
         let id = PaymentId::parse(&self.payment_id);
         let id = id.map_err(|error| FieldError::new("payment_id", error))?;

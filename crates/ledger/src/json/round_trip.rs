@@ -1,4 +1,4 @@
-//! Whatever is accepted is read again as what it was, once it is written.
+//! Round trips: every accepted value is read again equal once it is written.
 
 use jiff::Timestamp;
 use proptest::{
@@ -265,7 +265,7 @@ fn order() -> BoxedStrategy<OrderJson> {
 }
 
 fn payment_property() -> BoxedStrategy<ConfirmationProperty> {
-    // Nothing depends on them: whatever comes is kept.
+    // Nothing depends on these members, so any value is kept.
     (any_text(), option::of(any_text()))
         .prop_map(|(name, value)| ConfirmationProperty { name, value })
         .boxed()

@@ -5,11 +5,11 @@ use crate::domain::{
     Currency, LineId, Money, OrderSummary, Paid, PaymentId, Review, Shape, SummaryFields, time,
 };
 
-/// The version of [`SummaryJson`] that is written, and the only one that is read: what was folded
-/// otherwise is folded again.
+/// The version of [`SummaryJson`] that is written, and the only one that is read. A sum of another
+/// version is folded again.
 const VERSION: u32 = 3;
 
-/// The sum of an order's versions and payments, as it is kept.
+/// The kept sum of an order's versions and payments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummaryJson {
     pub v: u32,
@@ -28,7 +28,7 @@ pub struct SummaryJson {
     pub paid_before: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_reviews: Vec<OpenReviewsJson>,
-    /// The time at which the payments reached what was asked, if amounts depend on the day.
+    /// The time at which the payments reached the asked amount, if amounts depend on the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<String>,
 }
@@ -65,7 +65,7 @@ pub struct PaidJson {
     /// Its open reviews.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub review: Vec<String>,
-    /// The time whose amounts it was judged by.
+    /// The time by whose amounts it was judged.
     pub judged_at: String,
 }
 
@@ -76,7 +76,7 @@ pub struct PaidOfLineJson {
 }
 
 impl SummaryJson {
-    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    /// Removes the personal data; `false` if there was none.
     pub fn erase_personal_data(&mut self) -> bool {
         let order = self.order.as_mut();
         order.is_some_and(OrderJson::erase_personal_data)
@@ -85,7 +85,7 @@ impl SummaryJson {
     /// The summary that this describes.
     ///
     /// # Errors
-    /// Everything that is wrong. The summary is then to be computed again.
+    /// [`FieldError`]s for all invalid members. Then compute the summary again.
     pub fn to_summary(&self) -> Result<OrderSummary, Vec<FieldError>> {
         if self.v != VERSION {
             return Err(vec![FieldError::new("v", "is of another version")]);
@@ -257,7 +257,7 @@ mod tests {
     const CURRENCIES: [&str; 2] = ["MDL", "EUR"];
     const RECEIVED: &str = "2026-06-01T12:00:00Z";
 
-    /// What happens to an order.
+    /// A step in the life of an order.
     #[derive(Debug, Clone)]
     enum Step {
         Amend(Box<Order>),
@@ -266,7 +266,7 @@ mod tests {
         Close(Index, Review),
         /// Voids one of the payments before, with this effect.
         Void(Index, Option<VoidEffect>),
-        /// Gives so many percent of one of the payments before back, with this record.
+        /// Gives back a percentage of one of the payments before, with this record.
         Refund(Index, u8, Option<Box<RefundedJson>>),
         /// Opens a review of one of the payments before.
         Open(Index, Review),
@@ -385,7 +385,7 @@ mod tests {
         vec(step, 0..30)
     }
 
-    /// The steps that have an effect, as the store sees to it, and what they add up to.
+    /// The steps that have an effect in the store, and the state that they fold to.
     fn folded(steps: Vec<Step>) -> (Vec<Step>, OrderState) {
         let mut whole = OrderState::default();
         let mut taken = Vec::new();
@@ -418,7 +418,7 @@ mod tests {
         (taken, whole)
     }
 
-    /// The record of a refund after which so much remains.
+    /// The record of a refund with the amount that remains after it.
     fn refunded(state: &OrderState, payment: &RecordedPayment, remaining: Money) -> RefundedJson {
         let effect = state.refund_effect(payment, remaining, received());
         let refund: RefundJson = serde_json::from_value(json!({
@@ -431,7 +431,7 @@ mod tests {
         RefundedJson::new(refund, &effect.reviews)
     }
 
-    /// The id of a payment that is there or was folded away.
+    /// The id of a payment that is listed or was folded.
     fn payment_id(
         state: &OrderState,
         index: &Index,
@@ -443,7 +443,7 @@ mod tests {
         payment.map(|payment| payment.confirmation.payment_id.clone())
     }
 
-    /// `all` are all payments, where `state` does not have them.
+    /// Applies a step. `all` is the state with all payments, if `state` does not have them.
     fn apply(state: &mut OrderState, step: &Step, all: Option<&OrderState>) -> bool {
         match step {
             Step::Amend(order) => {
@@ -537,7 +537,7 @@ mod tests {
             prop_assert_eq!(second.payments(), recent);
         }
 
-        /// What the summary says is what versions and payments say, looked through one by one.
+        /// The summary equals the result of reading all versions and payments one by one.
         #[test]
         fn a_summary_says_what_all_versions_and_payments_do(
             steps in steps(),
@@ -576,7 +576,7 @@ mod tests {
             }
         }
 
-        /// Nothing is too much without anybody having been told.
+        /// No payment makes an order overpaid without a review.
         #[test]
         fn what_is_too_much_is_or_was_under_review(steps in steps()) {
             let (_, state) = folded(steps);

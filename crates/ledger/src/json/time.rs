@@ -1,5 +1,5 @@
-//! Reading of the store's times: by [`domain::time`](crate::domain::time), since the reader that
-//! `Timestamp` brings knows many more forms, and the texts of all their errors.
+//! Reading of the store's times by [`domain::time`](crate::domain::time), since the reader that
+//! `Timestamp` brings knows many more forms, with the texts of all their errors.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de};

@@ -1,4 +1,5 @@
-//! Taking back what was entered by hand. Nothing here is of a person, so that it can be kept for ever.
+//! Voids of payments that were entered by hand. None of this is personal data, so that it can be kept for
+//! ever.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,15 +9,14 @@ use crate::domain::{
     Currency, LatestPayment, LineId, Money, PaymentId, Review, Text, VoidEffect, Voided, time,
 };
 
-/// One person proposes, and another approves, that a payment which was entered by hand shall count
-/// no more.
+/// A proposal of one person, which another approves, to void a payment that was entered by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct VoidProposalJson {
     pub payment_id: String,
     pub service_id: String,
     pub order_key: String,
-    /// By which of its proposals the payment was entered: a place in the journal.
+    /// Place in the journal of the proposal by which the payment was entered.
     pub proposal: u64,
     /// The reason.
     pub note: String,
@@ -24,7 +24,7 @@ pub struct VoidProposalJson {
     pub by: String,
 }
 
-/// A payment that was entered by hand and counts no more.
+/// A payment that was entered by hand and is voided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct VoidJson {
@@ -33,11 +33,11 @@ pub struct VoidJson {
     pub order_key: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice_id: Option<String>,
-    /// The amount that it was, and is no more.
+    /// The amount that it had.
     pub amount: String,
     pub currency: String,
     pub paid_at: String,
-    /// Its lines with their accounts, without what payers filled in.
+    /// Its lines with their accounts, without the values that payers filled in.
     pub lines: Vec<PaymentLineJson>,
     /// Place of the payment in the journal.
     pub recorded: u64,
@@ -50,13 +50,13 @@ pub struct VoidJson {
     pub approved_by: String,
     /// The reason.
     pub note: String,
-    /// The version of the order that this made.
+    /// The version of the order that this change made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }
 
-/// A void as its order keeps it, with what it takes away: whoever folds on from a summary does not
-/// have the payment.
+/// A void as its order keeps it, with its effect on the sums, since a fold that goes on from a summary
+/// does not have the payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoidedJson {
     pub void: VoidJson,
@@ -80,7 +80,7 @@ pub struct LatestJson {
     pub payment_id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub review: Vec<String>,
-    /// The time whose amounts it was judged by.
+    /// The time by whose amounts it was judged.
     pub judged_at: String,
 }
 
@@ -93,7 +93,7 @@ pub struct WithdrawalJson {
     pub payment_id: String,
     /// Name of the principal who withdraws it.
     pub by: String,
-    /// Place in the list of what became of the proposal: this counts if that does.
+    /// Place in the list of decisions on the proposal; the event counts if that place does.
     pub entry: u64,
 }
 
@@ -150,10 +150,10 @@ impl VoidedJson {
         }
     }
 
-    /// The void, `at` this time, and its effect.
+    /// The void, known `at` this time, and its effect.
     ///
     /// # Errors
-    /// The members that are wrong.
+    /// [`FieldError`]s for the invalid members.
     pub fn read(&self, at: Timestamp) -> Result<(Voided, VoidEffect), Vec<FieldError>> {
         let mut reader = Reader::default();
         let void = &self.void;

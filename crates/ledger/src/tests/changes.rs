@@ -1,4 +1,4 @@
-//! Changes of an order are judged by what stands before them.
+//! Changes of an order are judged by the entries before them.
 
 use super::*;
 

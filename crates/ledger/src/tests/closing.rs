@@ -71,7 +71,7 @@ async fn a_refusal_is_closed_by_the_payment_that_is_recorded_later() {
         })
     );
     assert_eq!(closed(3).await, None);
-    // What is refused after it needs somebody.
+    // A confirmation that is refused after it needs a person.
     record(&memory, "R", "1", "100").await.unwrap();
     refuse(&memory, "R").await;
     assert_eq!(closed(6).await, None);
@@ -95,10 +95,10 @@ async fn of_many_who_close_a_refusal_one_does() {
     let refusal = store.refusals().get(1).await.unwrap().unwrap();
     let by = refusal.closed.unwrap().by;
     assert!(matches!(by, ClosedBy::Person { by, .. } if by == "me"));
-    // Whoever was cut off holds others up for a minute, not for ever.
+    // A call that was cut off holds others up for a minute, not for ever.
     refuse(&memory, "Q").await;
     let index = events(&memory).await.len() as u64;
-    // Its calls: read the refusal and what became of it, twice, take an index, take another.
+    // Its calls: read the refusal and its outcomes, twice, take an index, take another.
     spoil(&memory, 4, Fault::Cut);
     let cut = store.refusals().close(index, &note, "me");
     let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;

@@ -1,9 +1,9 @@
-//! What broke off is finished by who comes next.
+//! Calls that broke off are finished by the next call.
 
 use super::*;
 
-/// However far the entry by hand has come: MPay's confirmation finishes it, is kept, and pays
-/// nothing twice.
+/// However far the entry by hand has come, MPay's confirmation finishes it, is kept, and pays nothing
+/// twice.
 #[tokio::test(start_paused = true)]
 async fn an_entry_by_hand_that_broke_off_is_finished_by_mpays_confirmation() {
     for fault in [Fault::Cut, Fault::CutAfter] {
@@ -86,7 +86,8 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
     );
 }
 
-/// Wherever a void breaks off, the money counts once or not at all, and the next call goes on.
+/// However far a void came before it broke off, the money counts once or not at all, and the next call
+/// goes on.
 #[tokio::test(start_paused = true)]
 async fn a_void_that_broke_off_is_done_by_repetition() {
     for fault in FAULTS {
@@ -147,7 +148,7 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
             let both = futures::future::join(import(&store, "r1"), import(&store, "r2"));
             let _ = tokio::time::timeout(Duration::from_secs(50), both).await;
             memory.script([]);
-            // Somebody comes again, and with him whatever was left is brought to its end.
+            // The next call also finishes everything that was left.
             let _ = import(&store, "r3").await.unwrap();
             let counting = ledger_events(&memory, "settlement.imported").await;
             assert_eq!(counting, 1, "{fault:?} at {position}");

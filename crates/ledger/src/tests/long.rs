@@ -1,8 +1,8 @@
-//! Orders of many payments cost no more, and say the same.
+//! Orders with many payments cost no more, and read the same.
 
 use super::*;
 
-/// What a call of an order costs, once it has some payments.
+/// The cost of the calls about an order that has so many payments.
 async fn cost_of_an_order(payments: u64) -> [usize; 3] {
     let memory = Memory::new();
     register(&memory, "1", "1000000").await.unwrap();
@@ -74,7 +74,7 @@ async fn what_is_kept_of_a_long_order_says_what_the_whole_list_does() {
     assert_eq!(kept.state.summary(), whole.state.summary());
     assert_eq!(kept.payments, whole.payments);
     assert_eq!((kept.version, kept.latest), (whole.version, whole.latest));
-    // What is damaged or of another version is folded again.
+    // A kept sum that is damaged or of another version is folded again.
     for damage in ["", "{}", r#"{"v":9}"#] {
         memory.overwrite("fold/order/TAX/1/5", damage.into());
         let again = stored(&memory, "1").await.unwrap();
@@ -198,7 +198,7 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
         let first = first.unwrap().unwrap().payments;
         let manual = first.iter().find(|(record, _)| record.manual.is_some());
         assert!(manual.unwrap().1.voided.is_some());
-        // What is kept says what the whole list does.
+        // The kept sums equal those of the whole list.
         let kept = stored(&memory, "1").await.unwrap();
         let list = order_list::OrderList::of(&service, &key);
         let folds = folds::Folds::on(&store.log);
@@ -207,8 +207,8 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
     }
 }
 
-/// What is done to an old payment that was entered by hand, and how many entries of its order's list
-/// that reads.
+/// The operations on an old payment that was entered by hand, each with the number of entries of its
+/// order's list that it reads.
 async fn cost_of_an_old_payment_by_hand(payments: u64) -> Vec<(&'static str, usize)> {
     let memory = Memory::new();
     let total = (payments + 300).to_string();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Whoever signs is written down once, with the first message, and no call is made for it.
+/// The certificate of a signer is kept once, with the first message, and costs no call of its own.
 #[tokio::test(start_paused = true)]
 async fn the_certificate_of_a_signer_is_kept_once() {
     let (mpay, renewed) = (("aa", b"mpay".as_slice()), ("bb", b"renewed".as_slice()));
@@ -105,17 +105,17 @@ async fn what_is_refused_needs_somebody_however_long_ago_it_came() {
     assert_eq!(ids(&found.open), ["LATER", "OLD"]);
     let last = found.recorded.map(|(_, payment)| payment.payment_id);
     assert_eq!(last.as_deref(), Some("P"));
-    // Only what came since is read again.
+    // Only entries that came since are read.
     memory.take_calls();
     assert_eq!(ids(&calls.read().await.unwrap().open), ["LATER", "OLD"]);
     let again = memory.take_calls();
     assert!(again.len() < 16, "{}", again.join("\n"));
-    // What is recorded after all needs nobody.
+    // A refused confirmation whose payment is recorded later needs nobody.
     record(&memory, "LATER", "1", "5").await.unwrap();
     let found = calls.read().await.unwrap();
     assert_eq!(ids(&found.open), ["OLD"]);
     assert_eq!(ids(&found.latest), ["LATER", "OLD"]);
-    // Of very many the newest are known, and the others once those are closed.
+    // If there are very many, the newest are known, and the others once those are closed.
     for number in 0..120 {
         refuse(&memory, &format!("R{number}")).await;
     }

@@ -1,4 +1,4 @@
-//! The books as a whole. What is of one kind of record alone is tested beside it.
+//! Tests of the books as a whole. Each kind of record has its own tests beside it.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -44,7 +44,7 @@ async fn payments(memory: &Memory, after: u64, limit: usize) -> (Vec<String>, u6
     (ids.collect(), page.next)
 }
 
-/// What can happen to a call.
+/// The faults that a call can have.
 const FAULTS: [Fault; 6] = [
     Fault::Cut,
     Fault::CutAfter,
@@ -127,7 +127,7 @@ fn spoil(memory: &Memory, position: usize, fault: Fault) {
     memory.script(std::iter::repeat_n(Fault::None, position).chain([fault]));
 }
 
-/// Refuses a confirmation; whether it was not refused before.
+/// Refuses a confirmation; true if it was not refused before.
 pub(super) async fn refuse(memory: &Memory, id: &str) -> bool {
     try_to_refuse(memory, id).await.unwrap()
 }

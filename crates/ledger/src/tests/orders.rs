@@ -1,4 +1,4 @@
-//! Orders: created, amended, left alone, and what their versions are.
+//! Orders that are created, amended or left alone, and their versions.
 
 use super::*;
 
@@ -89,8 +89,8 @@ async fn a_payment_for_an_older_version_is_flagged() {
     assert_eq!(state.status(memory.now()), OrderStatus::Paid);
 }
 
-/// Whoever has read an event may change the order with `If-Match` and the event's version, also where
-/// places were taken in vain before it.
+/// A reader of an event may change the order with `If-Match` and the event's version, also if places
+/// before it were taken and not used.
 #[tokio::test(start_paused = true)]
 async fn the_version_of_an_event_is_what_its_order_shows_after_it() {
     let memory = Memory::new();

@@ -155,7 +155,7 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
     }
 }
 
-/// The same for whoever finishes what another has begun.
+/// The same holds for a call that finishes a recording that another has begun.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_an_abandoned_recording_can_be_abandoned_too() {
     const CALLS: usize = 4;

@@ -89,7 +89,7 @@ async fn what_was_recorded_in_a_span_is_found_exactly() {
         assert_eq!(found.collect::<Vec<_>>(), payments, "{from} to {to}");
         let calls = memory.take_calls().len();
         assert!(calls < 30, "{calls} calls for {from} to {to}");
-        // Whoever comes again finds nothing more.
+        // The next call finds nothing more.
         let again = store
             .journal()
             .read(page.next, 1000, span, wanted)

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// The writer of a change whose event came too late enters it behind, and so does everybody who looks
-/// after the store meanwhile: it is entered once.
+/// The writer of a change whose event came too late enters it behind, and so does every call that
+/// maintains the store meanwhile: it is entered once.
 #[tokio::test(start_paused = true)]
 async fn an_event_that_came_too_late_is_entered_behind_once() {
     for helpers in [1, 2, 5] {
@@ -35,8 +35,8 @@ async fn an_event_that_came_too_late_is_entered_behind_once() {
     }
 }
 
-/// A change whose event came too late, and whose writer is gone: whoever sends it again is told that it
-/// is made, so its event is there from then on.
+/// A change whose event came too late, and whose writer is gone: a call that sends the change again is
+/// told that it is made, so its event is there from then on.
 #[tokio::test(start_paused = true)]
 async fn whoever_finds_a_change_made_makes_sure_of_its_event() {
     for is_bulk in [false, true] {

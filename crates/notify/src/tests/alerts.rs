@@ -1,4 +1,4 @@
-//! Alerts: what raises one, and how often.
+//! Alerts: their causes, and their number.
 
 use super::*;
 

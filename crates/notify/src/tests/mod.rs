@@ -77,7 +77,7 @@ async fn standing(app: &App, memory: &Memory, name: &str) -> Standing {
     outbox.standing().await.unwrap()
 }
 
-/// Where delivery to the receiver stands.
+/// The state of the delivery to the receiver.
 async fn state(app: &App, memory: &Memory) -> OutboxState {
     let standing = standing(app, memory, "erp").await;
     standing.state.unwrap_or_default()
@@ -155,7 +155,7 @@ async fn pay(memory: &Memory, ids: &[&str]) {
     }
 }
 
-/// A call of MPay's that says it was made `ago` seconds before it came.
+/// A call of MPay that was made `ago` seconds before it came, as it says.
 fn call(memory: &Memory, ago: i64, recorded: Option<&str>) -> Outcome {
     let received = store(memory).now();
     Outcome::Authentic {

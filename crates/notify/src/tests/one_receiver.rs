@@ -1,4 +1,4 @@
-//! One receiver: every payment once, whatever fails.
+//! One receiver gets every payment once, whatever fails.
 
 use super::*;
 
@@ -15,7 +15,7 @@ async fn every_payment_is_delivered_once() {
     assert_eq!(sent(&memory, "payment.recorded"), ["D"]);
 }
 
-/// It is told of all the same, at once or by the cron job, and a person told to look.
+/// The payment is delivered all the same, at once or by the cron job, with a review for a person.
 #[tokio::test(start_paused = true)]
 async fn a_payment_that_its_order_has_lost_is_delivered() {
     for at_once in [true, false] {
@@ -104,7 +104,7 @@ async fn other_entries_of_the_journal_are_in_nobodys_way() {
     assert_eq!(sent(&memory, "payment.recorded"), ["A", "B"]);
 }
 
-/// More than can wait: all of them are reached all the same, and what is new is not kept back.
+/// More messages than can wait: all of them are reached all the same, and new ones are not kept back.
 #[tokio::test(start_paused = true)]
 async fn more_refused_messages_than_may_wait_are_gone_through_in_turns() {
     let (app, memory) = (app(&[]), Memory::new());
@@ -137,7 +137,7 @@ async fn more_refused_messages_than_may_wait_are_gone_through_in_turns() {
     assert_eq!((state.waiting.len(), state.left.len()), (0, 0));
 }
 
-/// What fills a call leaves the next one to the other.
+/// A kind that fills a call leaves the next call to the other kind.
 #[tokio::test(start_paused = true)]
 async fn neither_what_waits_nor_what_is_new_keeps_the_other_back() {
     let (app, memory) = (app(&[]), Memory::new());
@@ -282,8 +282,8 @@ async fn an_order_that_cannot_be_read_keeps_nobody_from_being_told() {
     assert_eq!(cron(&app, &memory).await.delivered, 1);
 }
 
-/// What waits for another attempt is not forgotten because the store has lost the payment's entry:
-/// a repair enters it again at its place.
+/// A message that waits for another attempt is not forgotten if the store has lost the payment's entry: a
+/// repair enters the entry again at its place.
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_payment_the_store_has_lost_is_delivered_after_the_repair() {
     let (app, memory) = (app(&[]), Memory::new());

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A door with these receivers: name and what each wants, at a host of its own.
+/// A door with these receivers, each with its name and groups of events, at a host of its own.
 fn several(receivers: &[(&str, &str)]) -> App {
     let origins = ["webhook_origin", "webhook_origin_2", "webhook_origin_3"];
     let entries = receivers
@@ -94,7 +94,7 @@ async fn at_once_each_receiver_of_payments_is_told_whatever_another_answers() {
     assert_eq!(kinds(&to_archive), ["payment.recorded"], "once");
 }
 
-/// What one receiver costs when MPay has confirmed a payment: as before there were several.
+/// The cost of one receiver when MPay has confirmed a payment is the same as before there were several.
 #[tokio::test(start_paused = true)]
 async fn telling_one_receiver_at_once_takes_one_write() {
     let (app, memory) = (app(&[]), Memory::new());
@@ -220,8 +220,7 @@ async fn a_message_that_waits_goes_on_waiting_while_the_receiver_wants_nothing()
     assert_eq!(cron(&app, &memory).await.delivered, 1);
 }
 
-/// Nothing that is refused holds up another message, however long the journal and however many there
-/// are.
+/// No refused message holds up another, however long the journal and however many there are.
 #[tokio::test(start_paused = true)]
 async fn a_new_message_is_tried_by_the_next_call_however_much_is_refused() {
     for (status, calls) in [(500, 301), (422, 18)] {

@@ -1,4 +1,5 @@
-//! `/api/archive`: MPay's signed messages of old closed orders, which `mpay archive` moves out.
+//! `/api/archive`: MPay's signed messages about orders closed long ago, which `mpay archive` moves out of the
+//! store.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -23,13 +24,13 @@ use crate::{
 /// The most payments that one call moves.
 const MOST: usize = 256;
 
-/// Payments whose signed messages may be moved out.
+/// A page of payments whose signed messages may be moved out.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct MovablePayments {
-    /// In the order of their recording.
+    /// The payments, in the order of their recording.
     payments: Vec<MovablePayment>,
-    /// Where to go on; absent at the end.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -41,8 +42,8 @@ struct MovablePayment {
     payment_id: String,
     index: u64,
     recorded_at: String,
-    /// Whether the message was moved before, and something of it is in the store all the same. To move
-    /// it again, no copy is needed.
+    /// True if the message was moved before, and a part of it is still in the store. No copy is needed to move
+    /// it again.
     left: bool,
 }
 
@@ -56,7 +57,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "listArchivable", "Payments whose signed messages may be moved into an archive")
-            .describe("Those that were recorded before a time, whose order is closed without an open review, and whose signed message is in the store. It looks at some hundred events: pass `next` as `cursor` until it is absent.")
+            .describe("Payments that were recorded before a time, whose order is closed without an open review, and whose signed message is in the store. A call looks at several hundred events: pass `next` as `cursor` until it is absent.")
             .takes(["before", "cursor"])
             .answers(200, "A page.", as_json(schemas.answer::<MovablePayments>()))
         },
@@ -85,18 +86,18 @@ async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Proble
     json(StatusCode::OK, &answer)
 }
 
-/// What is kept elsewhere, and may leave the store.
+/// The messages that have copies in an archive, and may leave the store.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct MoveRequest {
-    /// The name of the file that has the copies: where the message is asked for, it is named.
+    /// The name of the file with the copies. A request for a message that was moved answers this name.
     archive: String,
-    /// At most 256.
+    /// The payments, at most 256.
     payments: Vec<CopiedPayment>,
 }
 
-/// A payment of which the file has the messages.
+/// A payment whose messages the file contains.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -105,18 +106,18 @@ struct CopiedPayment {
     index: u64,
     /// SHA-256 of the file's `request.xml`, in hexadecimal.
     request_sha256: String,
-    /// That of its `answer.xml`, where there is one.
+    /// SHA-256 of the file's `answer.xml`, in hexadecimal; absent if there is none.
     #[serde(default)]
     answer_sha256: Option<String>,
 }
 
-/// What came of moving messages out.
+/// The outcome of moving messages out.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct MoveAnswer {
-    /// Of how many payments the messages are not in the store any more.
+    /// Number of payments whose messages are no longer in the store.
     moved: usize,
-    /// Those of which they stay.
+    /// The payments whose messages stay in the store.
     kept: Vec<KeptMessage>,
 }
 
@@ -126,7 +127,7 @@ pub(super) struct MoveAnswer {
 struct KeptMessage {
     payment_id: String,
     index: u64,
-    /// Why.
+    /// The reason why they stay.
     reason: String,
 }
 
@@ -139,10 +140,10 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("payments", "moveIntoArchive", "Takes signed messages out of the store, of which somebody has copies")
-            .describe("Only what has the SHA-256 of what is in the store is taken out, and only of closed orders; nothing else of a payment changes. `mpay archive` does it, once it has written the copies and read them back. It cannot be undone. The hashes are no secret, so whoever calls is believed to have the copies: a manager alone may.")
+            Operation::new("payments", "moveIntoArchive", "Removes signed messages from the store after they were copied")
+            .describe("A message is removed only if its SHA-256 is that of the message in the store, and only if its order is closed. Nothing else of the payment changes. `mpay archive` makes this call after it has written the copies and read them back. It cannot be undone. The hashes are no secret, so this call trusts that its caller has the copies: only a manager may make it.")
             .body(as_json(schemas.request::<MoveRequest>()))
-            .answers(200, "What left the store.", as_json(schemas.answer::<MoveAnswer>()))
+            .answers(200, "The outcome for each payment.", as_json(schemas.answer::<MoveAnswer>()))
             .fails([413, 422])
         },
     }
@@ -183,7 +184,7 @@ async fn post<P: Platform>(call: &Call<'_, P>, body: &[u8]) -> Result<Response<B
             }),
         }
     }
-    // Who did it stands with each message.
+    // Each message has a record of the principal who moved it.
     log!(
         info: "{} messages left the store for the archive {}; {} stayed.",
         answer.moved, mark.archive, answer.kept.len()
@@ -220,7 +221,7 @@ mod tests {
         answer.json()
     }
 
-    /// Hashes of messages are in `meta.json`, which everybody reads.
+    /// Everybody may read `meta.json`, which has the hashes of messages. So the role must protect this call.
     #[test]
     fn nobody_but_a_manager_takes_messages_out_of_the_store() {
         for role in Role::ALL {

@@ -1,5 +1,4 @@
-//! `/api/card-customers/{customer}`: customers of the gateway's interface Wallet, and the cards that they
-//! save there.
+//! `/api/card-customers/{customer}`: customers of the gateway's interface Wallet, and their saved cards.
 
 use bytes::Bytes;
 use cryptoprocessing::{
@@ -26,7 +25,7 @@ use crate::{
     store::Platform,
 };
 
-/// How a customer is reached, for the gateway.
+/// A customer's telephone and e-mail address, for the gateway.
 #[derive(Deserialize, Default)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "CardCustomerRequest"))]
@@ -34,25 +33,25 @@ use crate::{
 pub(super) struct Reached {
     /// Their telephone, with the country's code.
     phone: Option<String>,
-    /// Their address for e-mail.
+    /// Their e-mail address.
     email: Option<String>,
 }
 
-/// Where a customer goes to save a card, and comes back.
+/// The customer's way to the gateway's page for saving a card, and back.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "AddCardRequest"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Adding {
-    /// Where the customer goes in the end, whatever came of it.
+    /// The address to which the customer returns at the end, whatever the outcome.
     return_url: String,
     /// The language of the gateway's pages: `ro`, `ru` or `en`.
     language: Option<String>,
-    /// The customer's address, for the gateway.
+    /// The customer's IP address, for the gateway.
     payer_ip: Option<String>,
 }
 
-/// What the customer's statement shows.
+/// The proof that the customer holds the card: an amount that their bank statement shows.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "ActivateCardRequest"))]
@@ -73,13 +72,13 @@ pub(super) struct CardCustomerAnswer<'a> {
     card: Option<&'a str>,
 }
 
-/// Where a customer saves a card.
+/// The page on which a customer saves a card.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct AddCardAnswer {
-    /// The gateway's page, to which the customer is to be sent.
+    /// The gateway's page, to which to send the customer.
     redirect_url: String,
-    /// Until when they can save a card there.
+    /// The time until which the customer can save a card there.
     expires_at: String,
 }
 
@@ -87,18 +86,18 @@ pub(super) struct AddCardAnswer {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct SavedCardAnswer {
-    /// What the gateway calls it.
+    /// The gateway's identifier of the card.
     id: String,
-    /// Its number, but for the digits that tell which it is.
+    /// The card's number, of which only a few digits are shown.
     masked_number: String,
-    /// The holder, as it stands on the card.
+    /// The holder's name, as the card shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     holder: Option<String>,
-    /// Whether it can be paid with.
+    /// True if payments can be made with the card.
     active: bool,
-    /// Whether it can be charged while its holder is absent.
+    /// True if the card can be charged while its holder is absent.
     without_code: bool,
-    /// Whether it has expired.
+    /// True if the card has expired.
     expired: bool,
 }
 
@@ -106,7 +105,7 @@ pub(super) struct SavedCardAnswer {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct SavedCardsAnswer {
-    /// At most 20.
+    /// The cards, at most 20.
     cards: Vec<SavedCardAnswer>,
 }
 
@@ -123,7 +122,7 @@ impl From<SavedCard> for SavedCardAnswer {
     }
 }
 
-/// The customer of a call.
+/// The customer that a call names.
 fn wallet<'a, P: Platform>(
     desk: &'a Desk<'a, P>,
     call: &Call<'_, P>,
@@ -161,12 +160,12 @@ pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, values, body| Box::pin(put(call, values, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-customers", "putCardCustomer", "Makes a customer who saves cards at the gateway")
-            .describe("Or changes how they are reached. Nothing of them is kept here. Once more changes nothing.")
+            Operation::new("card-customers", "putCardCustomer", "Creates a customer who can save cards at the gateway")
+            .describe("If the customer exists, changes their telephone and e-mail address. This provider stores nothing about them. A repetition changes nothing.")
             .takes(["customer", "terminal_of"])
             .optional_body(as_json(schemas.request::<Reached>()))
-            .answers(200, "There was such a customer.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
-            .answers(201, "The customer is made.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
+            .answers(200, "The customer, who existed before.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
+            .answers(201, "The customer, who is new.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
             .fails([404, 409, 413, 422])
         },
     }
@@ -201,7 +200,7 @@ async fn put<P: Platform>(
             };
             match wallet.ask(&update).await? {
                 Ok(()) => answer(&wallet, None, StatusCode::OK),
-                // There is one, and this is not their password.
+                // The customer exists, but this password is not theirs.
                 Err(other) if other.group() == Group::Wallet(WalletError::NoCustomer) => {
                     Err(refused(&code))
                 }
@@ -212,7 +211,7 @@ async fn put<P: Platform>(
     }
 }
 
-/// A telephone number, in digits alone, as the gateway takes it.
+/// A telephone number as the gateway accepts it: digits only.
 fn telephone(text: &str) -> Result<Secret, Problem> {
     let is_between = |c: &char| matches!(c, '+' | ' ' | '-' | '(' | ')');
     let digits: String = text.chars().filter(|c| !is_between(c)).collect();
@@ -261,12 +260,12 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "card-customers",
                 "getCardCustomer",
-                "Whether the gateway has a customer",
+                "Asks if the gateway has a customer",
             )
             .takes(["customer", "terminal_of"])
             .answers(
                 200,
-                "It has.",
+                "The customer exists.",
                 as_json(schemas.answer::<CardCustomerAnswer<'_>>()),
             )
             .fails([404, 422])
@@ -382,11 +381,11 @@ pub const fn add_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-customers", "addSavedCard", "Begins to save a card of a customer at the gateway")
-                .describe("Send the customer to `redirect_url`, where they type the card. Then look at the list.")
+            Operation::new("card-customers", "addSavedCard", "Begins saving a card of a customer at the gateway")
+                .describe("Send the customer to `redirect_url`, where they enter the card. Then read the list of cards.")
                 .takes(["customer", "terminal_of"])
                 .body(as_json(schemas.request::<Adding>()))
-                .answers(201, "Where they type it.", as_json(schemas.answer::<AddCardAnswer>()))
+                .answers(201, "The page for entering the card.", as_json(schemas.answer::<AddCardAnswer>()))
                 .fails([404, 409, 413, 422])
         },
     }
@@ -415,12 +414,12 @@ pub const fn remove_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "card-customers",
                 "removeSavedCard",
-                "Lets the gateway forget a saved card",
+                "Deletes a saved card at the gateway",
             )
             .takes(["customer", "card", "terminal_of"])
             .answers(
                 200,
-                "It is forgotten.",
+                "The card is deleted.",
                 as_json(schemas.answer::<CardCustomerAnswer<'_>>()),
             )
             .fails([404, 409, 422])
@@ -458,10 +457,10 @@ pub const fn activate_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-customers", "activateSavedCard", "Proves that a saved card is the customer's")
-                .describe("By the small amount that the gateway holds on it, which the customer reads on the card's statement.")
+                .describe("The gateway holds a small amount on the card, and the customer reads it in the card's statement. Send that amount.")
                 .takes(["customer", "card", "terminal_of"])
                 .body(as_json(schemas.request::<Activating>()))
-                .answers(200, "It can be paid with.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
+                .answers(200, "The card. Payments can be made with it.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
                 .fails([404, 409, 413, 422])
         },
     }

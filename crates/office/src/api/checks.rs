@@ -1,5 +1,5 @@
-//! What registration asks of an order beyond being one: rules that change with the years and the
-//! deployment, so that what is stored must not depend on them.
+//! The checks at registration that an order must pass besides being well formed. They change with time and with
+//! the deployment, so stored orders do not depend on them.
 
 use crate::{
     config::Service,
@@ -7,7 +7,7 @@ use crate::{
     json::{FieldError, OrderJson},
 };
 
-/// What makes an order unfit to be registered here.
+/// The mistakes that prevent the registration of an order here.
 pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let retired = |text: &str| Currency::parse(text).is_ok_and(|currency| !currency.is_active());
@@ -35,7 +35,7 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
             ),
         ));
     }
-    // What is stored is read whatever its year is; MPay could not be told of these.
+    // A stored order is read whatever its years are. But MPay could not be told a year before 1.
     let times = [
         ("issued_at", &order.issued_at),
         ("due_date", &order.due_date),
@@ -62,14 +62,15 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
     errors
 }
 
-/// Whether a text looks like an IDNP: those of persons begin with a 2, or a 0 for the old ones.
+/// True if a text looks like an IDNP. The IDNP of a person begins with 2, an old one with 0; an IDNO begins
+/// with 1.
 fn is_idnp(text: &str) -> bool {
     let text = text.trim();
     !text.starts_with('1') && check_state_identifier(text).is_ok()
 }
 
-/// What is probably a mistake: IDNP and IDNO whose check digit does not fit, and an IDNP that nothing
-/// would erase.
+/// Probable mistakes: an IDNP or IDNO whose check digit is wrong, and an IDNP in a place from which no erasure
+/// would remove it.
 pub fn warnings(order: &OrderJson) -> Vec<FieldError> {
     let mut numbers = Vec::new();
     if let Some(number) = &order.customer_id {

@@ -1,5 +1,5 @@
-//! How endpoints are described, for the package `describe`, which makes `openapi.json` of it. The
-//! component has nothing of this.
+//! The description of endpoints, from which the package `describe` makes `openapi.json`. The component contains
+//! none of it.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,32 @@ use serde_json::{Map, Value, json};
 use super::order_answer::OrderAnswer;
 pub use super::{orders::IDEMPOTENCY_KEY_MAX, reviews::note as read_note};
 
-/// Where `components` has schemas.
+/// The place of the schemas in the document.
 const SCHEMAS: &str = "/components/schemas";
 
-/// What an endpoint does, takes and answers.
+/// The description of an endpoint: purpose, parameters, body, answers.
 #[derive(Debug, Default)]
 pub struct Operation {
-    /// Its name for programs.
+    /// Its name for generated clients.
     pub id: &'static str,
-    /// The group that it is shown in.
+    /// The group in which documents show it.
     pub tag: &'static str,
-    /// What it does, in one line.
+    /// Its purpose, in one line.
     pub summary: &'static str,
-    /// What else is to be known; may be empty.
+    /// More details; may be empty.
     pub description: &'static str,
     /// Names of `components/parameters`.
     pub parameters: Vec<&'static str>,
-    /// The `requestBody`.
+    /// The `requestBody`, as OpenAPI writes it.
     pub body: Option<Value>,
-    /// The answers that are no problems, by status.
+    /// The answers that are not problems, by status.
     pub answers: Map<String, Value>,
-    /// Problems beyond those that every operation of its role has.
+    /// The statuses of problems, beyond those that every operation of its roles has.
     pub problems: Vec<u16>,
 }
 
 impl Operation {
-    /// One that takes and answers nothing yet.
+    /// An operation without parameters, body and answers.
     pub fn new(tag: &'static str, id: &'static str, summary: &'static str) -> Self {
         Self {
             tag,
@@ -66,14 +66,14 @@ impl Operation {
         self
     }
 
-    /// An answer, by its status.
+    /// Adds an answer with this status.
     pub fn answers(mut self, status: u16, description: &str, content: Value) -> Self {
         let answer = json!({"description": description, "content": content});
         self.answers.insert(status.to_string(), answer);
         self
     }
 
-    /// A header of an answer that was given.
+    /// Adds a header to the answer with this status.
     pub(super) fn header(
         mut self,
         status: u16,
@@ -100,7 +100,7 @@ impl Operation {
     }
 }
 
-/// Collects the schemas that operations refer to.
+/// The collected schemas to which operations refer.
 #[derive(Debug)]
 pub struct Schemas {
     requests: SchemaGenerator,
@@ -121,17 +121,17 @@ impl Default for Schemas {
 }
 
 impl Schemas {
-    /// A reference to the schema of what is read.
+    /// A reference to the schema of a type that the API reads.
     pub fn request<T: JsonSchema>(&mut self) -> Value {
         self.requests.subschema_for::<T>().to_value()
     }
 
-    /// A reference to the schema of what is written.
+    /// A reference to the schema of a type that the API writes.
     pub fn answer<T: JsonSchema>(&mut self) -> Value {
         self.answers.subschema_for::<T>().to_value()
     }
 
-    /// All schemas of what is read, and then those of what is written, by their names.
+    /// All schemas by name: first those that the API reads, then those that it writes.
     pub fn finish(mut self) -> [BTreeMap<String, Value>; 2] {
         [&mut self.requests, &mut self.answers]
             .map(|generator| generator.take_definitions(true).into_iter().collect())
@@ -142,7 +142,7 @@ pub(super) fn as_json(schema: Value) -> Value {
     json!({"application/json": {"schema": schema}})
 }
 
-/// An order, named by these members.
+/// An example of an order, with these members in addition.
 pub(super) fn example<const N: usize>(names: [(&str, &str); N]) -> Value {
     let mut order = json!({
         "reason": {"ro": "Taxă de studii", "ru": "Плата за обучение"},
@@ -168,7 +168,7 @@ pub(super) fn order_answer(schemas: &mut Schemas) -> Value {
 }
 
 pub(super) const ETAG: &str =
-    "The order's version, for `If-Match`. Changes with every payment too.";
+    "The order's version, for `If-Match`. It also changes with every payment.";
 pub(super) const LINK: &str =
-    "Where there is more: the address to go on, with `rel=\"next\"` (RFC 8288).";
-pub(super) const FILE: &str = "The name that a browser gives the file.";
+    "The address of the next part, with `rel=\"next\"`; absent if there is none (RFC 8288).";
+pub(super) const FILE: &str = "The file name that a browser proposes.";

@@ -1,4 +1,4 @@
-//! The document that a caller sends.
+//! The JSON document that a caller sends.
 
 use std::fmt;
 
@@ -13,16 +13,16 @@ use serde_path_to_error::{Path, Segment};
 use super::{Problem, merge_patch};
 use crate::json::FieldError;
 
-/// The most wrong members that are told at once.
+/// The most mistakes that one answer names.
 const MOST_ERRORS: usize = 20;
 
 type ReadError = serde_path_to_error::Error<serde_json::Error>;
 
 /// Reads a document: one JSON object.
 pub(super) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    // As some editors and programs begin a file.
+    // Some editors and programs begin a file with a byte order mark.
     let body = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body);
-    // An array would be read as an object without names.
+    // serde would read an array as an object without names.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(not_json("it must be an object, in braces"));
     }
@@ -42,8 +42,8 @@ pub(super) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem
     Ok(json)
 }
 
-/// Applies a patch to a document, and reads what comes of it. It is written and read as text, since
-/// another form for all the types to be read from and written to is a hundredth of the component.
+/// Applies a patch to a document, and reads the result. The document is written and read as text: code to
+/// convert every type to and from values would add one hundredth to the component.
 pub(super) fn patched<T: Serialize + DeserializeOwned>(
     document: &T,
     patch: &Value,
@@ -55,11 +55,11 @@ pub(super) fn patched<T: Serialize + DeserializeOwned>(
     read_object(&text)
 }
 
-/// The document without the members that follow from others, where they are as they were: whoever
-/// sends back what was answered need not know which those are.
+/// The document without its derived members. A derived member may be sent back unchanged, so that a caller may
+/// return an answer without knowing which members are derived.
 ///
 /// # Errors
-/// The members that were changed.
+/// The derived members whose values were changed.
 pub(super) fn without_derived(
     mut document: Members,
     derived: &[&str],
@@ -88,8 +88,8 @@ pub(super) fn without_derived(
     }
 }
 
-/// The members of an object as they were sent: one that is there twice still is, so that whoever reads
-/// the rest finds it.
+/// The members of an object as they were sent. A member that occurs twice is kept twice, so that the reader of
+/// the remaining document finds it.
 #[derive(Debug)]
 pub(super) struct Members(Vec<(String, Box<RawValue>)>);
 
@@ -100,7 +100,7 @@ impl Members {
         serde_json::from_str(found?.1.get()).ok()
     }
 
-    /// Whether one of these members is there.
+    /// True if the object has any of these members.
     pub fn have_any(&self, names: &[&str]) -> bool {
         let mut members = self.0.iter();
         members.any(|(name, _)| names.contains(&name.as_str()))
@@ -150,7 +150,7 @@ fn unreadable(error: &serde_json::Error) -> Problem {
     }
 }
 
-/// What is wrong with members: the first that was found, and those that are found without it.
+/// The mistakes in members: the first one, and each further one that appears once the earlier ones are removed.
 fn wrong_members<T: DeserializeOwned>(body: &[u8], first: &ReadError) -> Vec<FieldError> {
     let mut errors = vec![member_error(first)];
     let Ok(mut document) = serde_json::from_slice::<Value>(body) else {
@@ -166,7 +166,7 @@ fn wrong_members<T: DeserializeOwned>(body: &[u8], first: &ReadError) -> Vec<Fie
             break;
         };
         let error = member_error(&next);
-        // What cannot be taken out is met again.
+        // A member that cannot be removed fails again in the same way.
         if errors.contains(&error) {
             break;
         }
@@ -176,7 +176,7 @@ fn wrong_members<T: DeserializeOwned>(body: &[u8], first: &ReadError) -> Vec<Fie
     errors
 }
 
-/// Takes a member out of a document, or an item of a list. Gives whether it was there.
+/// Removes a member, or replaces an item of a list by an empty object. Returns true if it was there.
 fn take_out(document: &mut Value, path: &Path) -> bool {
     let mut segments: Vec<_> = path.iter().collect();
     let Some(last) = segments.pop() else {
@@ -192,7 +192,7 @@ fn take_out(document: &mut Value, path: &Path) -> bool {
     }
     match (place, last) {
         (Some(Value::Object(members)), Segment::Map { key }) => members.remove(key).is_some(),
-        // The places of the others stay.
+        // The item is replaced, so that the other items keep their positions.
         (Some(Value::Array(items)), Segment::Seq { index }) => {
             let item = items.get_mut(*index);
             item.map(|item| *item = Value::Object(Map::new())).is_some()
@@ -217,8 +217,8 @@ fn member_error(error: &ReadError) -> FieldError {
     FieldError::new(field, detail)
 }
 
-/// What the reader of JSON says, in the words of this provider; and the member that it means, if its
-/// path does not name it. Nothing of a value is repeated.
+/// A message of the JSON reader in this provider's own words, and the member that it means if the path does not
+/// name it. No part of a value is repeated.
 fn in_words(message: &str) -> (Option<&str>, String) {
     if let Some(member) = message.strip_prefix("missing field ") {
         return (Some(member.trim_matches('`')), "is missing".to_owned());
@@ -258,7 +258,7 @@ fn in_words(message: &str) -> (Option<&str>, String) {
     (None, message.to_owned())
 }
 
-/// What JSON calls a kind of value that serde has another name for.
+/// JSON's name for a kind of value, from serde's name.
 fn kind(serde: &str) -> &str {
     let word = serde
         .split([' ', '`'])

@@ -1,6 +1,6 @@
-//! What an endpoint is: a method of a path, who may call it, what answers, and how it is described.
-//! Each stands beside its handler, in the file of its resource; the table of all is in
-//! [`endpoints`](super::endpoints).
+//! The definition of an endpoint: its method and path, the roles that may call it, its handler and its
+//! description. Each endpoint stands beside its handler, in the file of its resource;
+//! [`endpoints`](super::endpoints) lists all of them.
 
 use std::pin::Pin;
 
@@ -16,20 +16,20 @@ use crate::{
     domain::{OrderKey, PaymentId, ServiceId},
 };
 
-/// An answer that is being made.
+/// The future answer of an endpoint.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Problem>> + 'a>>;
 
 /// A method of a path below `/api/`.
 pub struct Endpoint<P> {
-    /// `GET` is `HEAD` as well.
+    /// The method. An endpoint for `GET` answers `HEAD` as well.
     pub method: &'static str,
     /// The path below `/api/`, with names in braces for its parameters.
     pub path: &'static str,
-    /// Who may call it.
+    /// The roles that may call it.
     pub roles: &'static [Role],
     /// Answers a call, by the values of the path's parameters and the body.
     pub answer: for<'a> fn(&'a Call<'a, P>, &'a Values, &'a [u8]) -> Answer<'a>,
-    /// What `openapi.json` says of it.
+    /// Its description in `openapi.json`.
     #[cfg(feature = "description")]
     pub description: fn(&mut Schemas) -> Operation,
 }
@@ -42,10 +42,10 @@ pub struct Values {
 }
 
 impl<P> Endpoint<P> {
-    /// The endpoint of a path and a method. Of two paths that fit, the first is meant.
+    /// The endpoint for a path and a method. If several paths match, the first one counts.
     ///
     /// # Errors
-    /// A [`Problem`] that names what is wrong with either.
+    /// A 404 [`Problem`] if no endpoint has the path, or 405 if none of them has the method.
     pub fn find<'e>(
         endpoints: &'e [Self],
         path: &str,
@@ -74,7 +74,7 @@ impl<P> Endpoint<P> {
     }
 }
 
-/// The methods that a path takes, as the header `Allow` lists them.
+/// The methods of a path, as the header `Allow` lists them.
 pub fn allowed<P>(endpoints: &[Endpoint<P>], path: &str) -> String {
     let of_path = endpoints.iter().filter(|endpoint| endpoint.path == path);
     let methods = of_path.map(|endpoint| match endpoint.method {
@@ -84,7 +84,7 @@ pub fn allowed<P>(endpoints: &[Endpoint<P>], path: &str) -> String {
     methods.collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a path is of this kind.
+/// True if a path matches an endpoint's path, whose segments in braces match any segment.
 fn fits(kind: &str, path: &str) -> bool {
     let (mut names, mut segments) = (kind.split('/'), path.split('/'));
     loop {
@@ -97,7 +97,7 @@ fn fits(kind: &str, path: &str) -> bool {
 }
 
 impl Values {
-    /// The value of the parameter `{name}`, as it is sent.
+    /// The value of the parameter `{name}`, percent-decoded; empty if the path has no such parameter.
     pub fn text(&self, name: &str) -> &str {
         let mut pairs = self.path.split('/').zip(&self.segments);
         let found = pairs
@@ -108,7 +108,7 @@ impl Values {
     /// The value of `{service}`.
     ///
     /// # Errors
-    /// A [`Problem`] that names it, here and below.
+    /// A [`Problem`] that names the parameter. The same holds for the functions below.
     pub fn service(&self) -> Result<ServiceId, Problem> {
         ServiceId::parse(self.text("service")).map_err(|error| Problem::field("service", error))
     }
@@ -134,7 +134,7 @@ impl Values {
     }
 }
 
-/// Decodes a part of an address.
+/// Decodes a percent-encoded segment of an address.
 pub(crate) fn decode(segment: &str) -> Result<String, Problem> {
     percent_decode_str(segment)
         .decode_utf8()

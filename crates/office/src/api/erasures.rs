@@ -1,4 +1,4 @@
-//! `/api/erasures`: personal data that is no longer needed.
+//! `/api/erasures`: erases personal data that is no longer needed.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -22,7 +22,8 @@ use crate::{
     store::{Erasure, Platform},
 };
 
-/// Whose data to erase: without a member everybody's whose orders are closed for long enough.
+/// The person or the order whose data to erase. Without a member: everybody whose orders were closed long
+/// enough ago.
 #[derive(Default, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -35,7 +36,8 @@ pub(super) struct ErasureRequest {
     order_key: Option<String>,
 }
 
-/// Null is no member left out: who has lost whom he means must not mean everybody.
+/// `null` is not the same as an absent member. A caller that has lost the code of a person must not erase
+/// everybody.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
 }
@@ -50,16 +52,16 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("orders", "erasePersonalData", "Erases personal data that is no longer needed")
-            .describe("Names, identification numbers and values of properties of closed orders, and signed messages that hold such values. Without a body, of orders to which nothing has happened for as long as the variable `personal_data_retention` says, for a cron job; or of one customer, or one order. It looks at 256 events: pass `next` as `cursor` until it is absent.")
+            .describe("Erases names, identification numbers and values of properties of closed orders, and signed messages that contain such values. The body names one customer or one order. Without a body the call concerns all orders to which nothing has happened for the time in the variable `personal_data_retention`; a cron job should make this call. A call looks at 256 events: pass `next` as `cursor` until it is absent.")
             .takes(["cursor"])
             .optional_body(as_json(schemas.request::<ErasureRequest>()))
-            .answers(200, "What was erased.", as_json(schemas.answer::<crate::store::Erased>()))
+            .answers(200, "The orders erased and kept in this part.", as_json(schemas.answer::<crate::store::Erased>()))
             .fails([409, 413, 422])
         },
     }
 }
 
-/// Erases what a part of the journal leads to.
+/// Erases the data of the orders in one part of the journal.
 pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],

@@ -1,4 +1,4 @@
-//! `/api/events`: everything that happened, in order.
+//! `/api/events`: all events, in their order in the journal.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -34,12 +34,12 @@ pub(super) struct EventAnswer {
     pub(super) at: String,
     #[serde(flatten)]
     pub(super) event: Event,
-    /// Of what happened to an order itself: its page for the payer, where there are pages.
+    /// The order's page for the payer. Only events of an order itself have it, and only if there are pages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pay_url: Option<String>,
 }
 
-/// An entry that this program cannot read, as it is: one of a later version, or a damaged one.
+/// An entry that this program cannot read, passed on unchanged: an entry of a later version, or a damaged one.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct UnreadableAnswer {
@@ -48,7 +48,7 @@ pub(super) struct UnreadableAnswer {
     at: Option<String>,
     /// Always true.
     unreadable: bool,
-    /// The members of the record, with its `type`; none where it is damaged.
+    /// The members of the record, with its `type`; absent if the record is damaged.
     #[serde(flatten)]
     record: serde_json::Map<String, serde_json::Value>,
 }
@@ -100,8 +100,8 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("events", "listEvents", "Everything that happened, in the order of its recording")
-            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read what comes later.")
+            Operation::new("events", "listEvents", "All events, in the order of their recording")
+            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read later events.")
             .takes(["cursor", "limit"])
             .answers(200, "A page.", as_json(schemas.answer::<EventsAnswer>()))
         },

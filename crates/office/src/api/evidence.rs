@@ -1,5 +1,5 @@
-//! `/api/payments/{id}/evidence` and `/api/refusals/{index}/evidence`: what proves a payment, or
-//! that MPay asked for what was refused.
+//! `/api/payments/{id}/evidence` and `/api/refusals/{index}/evidence`: the signed messages that prove a
+//! payment, or that prove that MPay sent a refused confirmation.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -20,19 +20,18 @@ use crate::{
 use serde_json::json;
 use wsse::{Certificate, Document, Element};
 
-/// What stands beside the messages: how they were judged, and by what they are recognised.
+/// The document beside the messages: their verdict, and the digests that identify them.
 #[derive(Serialize)]
 struct Meta<'a, R> {
     #[serde(flatten)]
     record: &'a R,
-    /// Its place in the journal.
+    /// The record's place in the journal.
     index: u64,
     recorded_at: String,
-    /// The signer's certificate, PEM; absent where neither the store nor the message nor the
-    /// configuration has it.
+    /// The signer's certificate, PEM; absent if neither the store nor the message nor the configuration has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     signer_certificate: Option<String>,
-    /// `accepted`, `refused`, `manual` of a payment that was entered by hand, or `card` of one by card.
+    /// `accepted`, `refused`, `manual` for a payment that was entered by hand, or `card` for a payment by card.
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_sha256: Option<String>,
@@ -49,7 +48,7 @@ pub const fn of_payment_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, values, _| Box::pin(async move { of_payment(call, &values.id()?).await }),
         #[cfg(feature = "description")]
         description: |_| {
-            Operation::new("payments", "getEvidence", "What proves a payment")
+            Operation::new("payments", "getEvidence", "The signed messages that prove a payment")
             .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, our signed answer; and `meta.json`.")
             .takes(["id", "evidence_format"])
             .answers(200, "The messages.", json!({"application/zip": {}, "text/xml": {}}))
@@ -59,8 +58,8 @@ pub const fn of_payment_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Answers the messages of a payment: as a ZIP, or with `format=xml` the confirmation alone, byte
-/// for byte as it came in.
+/// Answers the messages of a payment as a ZIP. With `format=xml` it answers the confirmation alone, byte for
+/// byte as it was received.
 pub async fn of_payment<P: Platform>(
     call: &Call<'_, P>,
     id: &PaymentId,
@@ -91,7 +90,8 @@ pub async fn of_payment<P: Platform>(
     answer(format, &proof, &meta)
 }
 
-/// The message of a payment is in an archive, unless it was erased there after its order was.
+/// The problem for a message that was moved into an archive. If personal data of the order was erased since,
+/// the message may have been removed there as well.
 fn moved(tombstone: &Tombstone, archived: &Archived, stored: &StoredPayment) -> Problem {
     let unless = match stored.is_erased {
         true => ", unless it was taken out since: personal data of the order was erased",
@@ -119,8 +119,8 @@ pub const fn of_refusal_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, values, _| Box::pin(async move { of_refusal(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |_| {
-            Operation::new("refusals", "getRefusalEvidence", "What proves that MPay sent a refused confirmation")
-            .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, the fault as we signed it; and `meta.json`.")
+            Operation::new("refusals", "getRefusalEvidence", "The signed messages that prove a refused confirmation")
+            .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, our signed fault; and `meta.json`.")
             .takes(["index", "evidence_format"])
             .answers(200, "The messages.", json!({"application/zip": {}, "text/xml": {}}))
             .header(200, "Content-Disposition", true, FILE)
@@ -129,7 +129,7 @@ pub const fn of_refusal_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Answers the messages of a refused confirmation, likewise.
+/// Answers the messages of a refused confirmation, in the same two formats.
 pub async fn of_refusal<P: Platform>(
     call: &Call<'_, P>,
     index: u64,
@@ -212,8 +212,8 @@ fn archive<T>(proof: &Proof<T>, meta: &Meta<'_, impl Serialize>) -> Result<Vec<u
     tables::archive(&files).ok_or_else(|| Problem::internal("evidence too large for a ZIP"))
 }
 
-/// The signer's certificate: as it was kept, or of older evidence that which the message sends or
-/// the configuration holds.
+/// The signer's certificate as it was stored. Older evidence has none; then it is the certificate in the
+/// message, or the one in the configuration.
 fn signer_certificate<T>(
     config: &Config,
     proof: &Proof<T>,

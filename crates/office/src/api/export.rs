@@ -1,4 +1,4 @@
-//! `GET /api/orders/export`: orders as a table for spreadsheets, or as documents, one a line.
+//! `GET /api/orders/export`: orders as a table for spreadsheets, or as JSON documents, one in each line.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -24,7 +24,7 @@ use crate::{
 #[cfg(feature = "description")]
 use serde_json::json;
 
-/// How often one call asks the register, which looks at a fixed part each time.
+/// The most pages of the register that one call reads. Each page looks through a fixed part.
 const PAGES: usize = 10;
 
 #[derive(Clone, Copy)]
@@ -43,21 +43,46 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(get(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("orders", "exportOrders", "Orders, as they can be imported")
-            .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id", "alias", "customer_id", "customer_name", "metadata", "amount_due", "due_from", "due_to"])
-            .answers(200, "The orders; the schema is that of a line.", json!({
-                "text/csv": {"schema": {"type": "string"}},
-                (table::XLSX): {},
-                "application/x-ndjson": {"schema": schemas.request::<crate::json::OrderJson>()}
-            }))
+            Operation::new(
+                "orders",
+                "exportOrders",
+                "Orders, in the form that the import reads",
+            )
+            .takes([
+                "export_format",
+                "separator",
+                "cursor",
+                "export_limit",
+                "status",
+                "review",
+                "registered_from",
+                "registered_to",
+                "service_id",
+                "alias",
+                "customer_id",
+                "customer_name",
+                "metadata",
+                "amount_due",
+                "due_from",
+                "due_to",
+            ])
+            .answers(
+                200,
+                "The orders. The schema is that of one line.",
+                json!({
+                    "text/csv": {"schema": {"type": "string"}},
+                    (table::XLSX): {},
+                    "application/x-ndjson": {"schema": schemas.request::<crate::json::OrderJson>()}
+                }),
+            )
             .header(200, "Content-Disposition", true, FILE)
             .header(200, "Link", false, LINK)
         },
     }
 }
 
-/// Answers orders, the newest first, so that they can be imported as they are. Where there are
-/// more, the header `Link` has the address to go on.
+/// Answers orders, the newest first, in a form that can be imported unchanged. If there are more, the header
+/// `Link` has the address of the next part.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let names: Vec<_> = FILTERS.into_iter().chain(["format", "separator"]).collect();
     let query = Query::read(call.query, &names)?;
@@ -95,7 +120,7 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     Ok(response)
 }
 
-/// The header that names where a listing goes on (RFC 8288).
+/// The header `Link` with the address of the next part (RFC 8288).
 pub(super) fn link(path: &str, query: &str, next: &str) -> Result<HeaderValue, Problem> {
     let own = "cursor=";
     let others = query

@@ -1,4 +1,4 @@
-//! `GET /api/orders/{service}/{key}/history`: what happened to an order, and who did it.
+//! `GET /api/orders/{service}/{key}/history`: the events of an order, and the person who caused each.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -26,9 +26,9 @@ use crate::{
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct HistoryAnswer {
-    /// The newest first.
+    /// The events, the newest first.
     history: Vec<HappenedAnswer>,
-    /// What `cursor` must be to go on; absent at the end.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -36,12 +36,12 @@ pub(super) struct HistoryAnswer {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct HappenedAnswer {
-    /// What happened, and who did it.
+    /// The event, with the person who caused it.
     event: EventAnswer,
-    /// Of a version, the order as it was from then on, with the status that was set.
+    /// For a version: the order from then on, with the status that was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<OrderJson>,
-    /// Of a version that is not the first, the members that are not as before.
+    /// For a version after the first: the names of the members that changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changed: Vec<String>,
 }
@@ -57,8 +57,8 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("orders", "getOrderHistory", "What happened to an order, the newest first")
-            .describe("Its versions with who made them, payments, payments by card that were begun, refunds, voids, reviews and erasures, each as its event. What was erased is in no version. Pass `next` as `cursor`; a page may be empty, and the list ends when `next` is absent.")
+            Operation::new("orders", "getOrderHistory", "The history of an order, the newest event first")
+            .describe("Its versions, each with the person or program that made it; its payments, payments by card that were begun, refunds, voids, reviews and erasures. Each is shown as its event. No version contains data that was erased. Pass `next` as `cursor`. A page may be empty; the list ends when `next` is absent.")
             .takes(["service", "key", "cursor", "limit"])
             .answers(200, "A page.", as_json(schemas.answer::<HistoryAnswer>()))
             .fails([404])
@@ -66,7 +66,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Answers a part of what happened to an order.
+/// Answers a page of an order's history.
 pub async fn get<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
@@ -107,12 +107,13 @@ fn happened(entry: HistoryEntry) -> Result<HappenedAnswer, Problem> {
     })
 }
 
-/// As a document is read: an order is written as text elsewhere, so this costs the component nothing.
+/// The order as members. It is written as text and read again: both functions are in the component anyway, so
+/// this adds nothing to its size.
 fn members(order: &OrderJson) -> Result<Map<String, Value>, Problem> {
     read_object(&serde_json::to_vec(order).map_err(Problem::internal)?)
 }
 
-/// The members that are in one of two documents alone, or not the same in both.
+/// The members that only one of two documents has, or that differ.
 fn changed(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let gone = before.keys().filter(|name| !after.contains_key(*name));
     let other = after.iter();
@@ -185,7 +186,7 @@ mod tests {
         assert_eq!(seen[3].get("changed"), None);
         assert_eq!(seen[1]["event"]["payment_id"], "P");
         assert_eq!(page.get("next"), None);
-        // In parts.
+        // The same history in pages.
         let mut address = format!("{HISTORY}?limit=1");
         for entry in &seen {
             let page = api.get(&address).await.json();
@@ -216,7 +217,7 @@ mod tests {
                 for entry in page["history"].as_array().unwrap() {
                     let amount = &entry["order"]["lines"][0]["amount_due"];
                     amounts.push(amount.as_str().unwrap().to_owned());
-                    // Also of the oldest of each part it is known what it changed.
+                    // The changes are known also for the oldest entry of each page.
                     let is_first = entry["event"]["version"] == 1;
                     let changed = if is_first {
                         Value::Null
@@ -236,12 +237,11 @@ mod tests {
         assert_eq!(costs[0], costs[1]);
     }
 
-    /// Erasure says that it is done first, and then does it: here it was interrupted, or an entry came
-    /// back with a write that was late.
+    /// An erasure is recorded first and then carried out. In this test it was interrupted, or a late write
+    /// brought an entry back.
     #[tokio::test(start_paused = true)]
     async fn what_was_erased_is_in_no_version_though_it_is_still_there() {
-        // Also where the erasure is not in the part that is read, and where the version before it is
-        // not either.
+        // This also holds if neither the erasure nor the version before it is on the page.
         for more in [0, 1, 150] {
             let api = Api::new();
             put(&api, order("Ștefania", "10")).await;
@@ -273,7 +273,7 @@ mod tests {
             let mut versions = 0;
             loop {
                 let page = api.get(&address).await;
-                // Nor is it said that it was changed.
+                // The history does not name these members as changed either.
                 for text in ["Ștefania", "2001000000001", "customer"] {
                     assert!(!page.text.contains(text), "{more}: {}", page.text);
                 }

@@ -57,7 +57,7 @@ pub(crate) use table::into_response as table_file;
 
 /// A call of the API.
 pub struct Call<'a, P> {
-    /// What the instance keeps.
+    /// The state that the instance keeps between requests.
     pub app: &'a App,
     /// The deployment's configuration.
     pub config: &'a Config,
@@ -65,43 +65,43 @@ pub struct Call<'a, P> {
     pub store: &'a Ledger<P>,
     /// The request's headers.
     pub headers: &'a HeaderMap,
-    /// The part of the address after `?`.
+    /// The query of the address, without its `?`.
     pub query: &'a str,
-    /// Who calls.
+    /// The principal who calls.
     pub caller: &'a Principal,
-    /// How much the answer may cost.
+    /// The work that the answer may take.
     pub effort: Effort,
 }
 
-/// How much an answer looks at beyond what is kept of the books, and holds. What one call leaves, the next
-/// one does.
+/// Limits of the work of one answer, beyond reading the sums that are kept, and of its size. The next call
+/// continues where this one stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// Places of the journal, to bring on what is kept of it.
+    /// Places of the journal that may be read to bring the kept sums forward.
     pub places: u64,
-    /// Lines of payments.
+    /// Lines of payments in the answer.
     pub lines: usize,
 }
 
 impl Effort {
-    /// A program waits, and asks again.
+    /// For a program, which waits and asks again.
     pub const PROGRAM: Self = Self {
         places: 64 * BLOCK,
         lines: 5000,
     };
-    /// A page is there at once, and goes on by itself.
+    /// For a page, which must appear at once and then reloads itself.
     pub const PAGE: Self = Self {
         places: BLOCK,
         lines: 100,
     };
-    /// What a page shows beside what it is for.
+    /// For secondary content of a page.
     pub const BESIDE: Self = Self {
         places: BLOCK / 2,
         ..Self::PAGE
     };
 }
 
-/// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
+/// Every endpoint of the API. If several paths match, the first one counts. `Allow` lists methods in this
 /// order.
 pub fn endpoints<P: Platform>() -> [Endpoint<P>; 55] {
     [
@@ -168,7 +168,7 @@ pub fn order_columns() -> impl Iterator<Item = &'static str> {
     order_table::columns().into_iter().map(|(name, _)| name)
 }
 
-/// How many orders one call to import takes.
+/// The most orders that one call of the import accepts.
 pub use import::MAX_ROWS as MOST_IMPORTED;
 
 fn encode(segment: &str) -> String {
@@ -180,7 +180,7 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Result<Response<By
     Ok(json_text(status, text))
 }
 
-/// An answer that browsers store as a file.
+/// An answer that a browser saves as a file.
 fn file(
     media_type: &'static str,
     name: &str,

@@ -1,4 +1,4 @@
-//! `/api/mpay-calls`: what came of MPay's calls of late.
+//! `/api/mpay-calls`: the outcome of MPay's latest calls.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -13,20 +13,20 @@ use crate::{
     store::{Places, Platform},
 };
 
-/// What came of MPay's calls of late.
+/// The outcome of MPay's latest calls.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct MPayCallsAnswer {
     /// The payment that MPay confirmed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_payment: Option<LastPaymentAnswer>,
-    /// The latest confirmations that were refused, ten at most; the newest first.
+    /// The latest refused confirmations, at most ten, the newest first.
     latest_refusals: Vec<RefusalAnswer>,
-    /// Those that nobody has closed, 100 at most; the newest first.
+    /// The refusals that nobody has closed, at most 100, the newest first.
     open_refusals: Vec<RefusalAnswer>,
-    /// Whether there are more open ones.
+    /// True if there are more open refusals.
     open_refusals_more: bool,
-    /// Whether all of the journal was looked at. If not, the same call goes on.
+    /// True if the whole journal was looked through. If not, the next call continues.
     complete: bool,
 }
 
@@ -54,14 +54,18 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "refusals",
                 "getMPayCalls",
-                "What came of MPay's calls of late",
+                "The outcome of MPay's latest calls",
             )
-            .answers(200, "That.", as_json(schemas.answer::<MPayCallsAnswer>()))
+            .answers(
+                200,
+                "The outcome of the latest calls.",
+                as_json(schemas.answer::<MPayCallsAnswer>()),
+            )
         },
     }
 }
 
-/// Answers what came of MPay's calls.
+/// Answers the outcome of MPay's latest calls.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     Query::read(call.query, &[])?;
     let places = Places::new(call.effort.places);

@@ -1,7 +1,7 @@
-//! `/api/openapi.json`: what this API is, for programs.
+//! `/api/openapi.json`: the description of this API, for programs.
 //!
-//! The package `describe` makes the document, of the types that are read and written and of the table
-//! of endpoints, so that the component has the text alone.
+//! The package `describe` makes the document from the types that are read and written and from the list of
+//! endpoints. The component contains only the text.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header};
@@ -11,11 +11,11 @@ use mpay_door::http::must_read;
 
 use super::Problem;
 
-/// The document, OpenAPI 3.1, as `build.rs` compresses it.
+/// The document (OpenAPI 3.1), as `build.rs` compresses it.
 const DOCUMENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.deflate"));
 
-/// Answers the document, to anybody: it says nothing of a deployment, its data or its callers, and
-/// the tools that read it send no token.
+/// Answers the document to anybody: it tells nothing about the deployment, its data or its callers, and tools
+/// that read it send no token.
 ///
 /// # Errors
 /// A 405 [`Problem`] for a method that does not read.

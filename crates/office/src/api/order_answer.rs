@@ -22,7 +22,7 @@ use crate::{
     store::{Platform, StoredOrder},
 };
 
-/// The members of an [`OrderAnswer`] that are none of the order's document.
+/// The members of an [`OrderAnswer`] that do not belong to the order's document.
 pub(super) const DERIVED: [&str; 10] = [
     "amount_due",
     "amount_due_by_day",
@@ -36,14 +36,14 @@ pub(super) const DERIVED: [&str; 10] = [
     "warnings",
 ];
 
-/// An order with its status, what is paid and due, and its payments.
+/// An order with its status, the amounts paid and due, and its payments.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct OrderAnswer<'a> {
     #[serde(flatten)]
     order: OrderJson,
     amount_paid: String,
-    /// What was given back of that.
+    /// The part of `amount_paid` that was refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_refunded: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,31 +53,31 @@ pub(super) struct OrderAnswer<'a> {
     /// The address of the order's page, for its payer; absent if there are no pages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pay_url: Option<String>,
-    /// Of an order whose amounts depend on the day: what is due today, and what comes.
+    /// For an order whose amounts depend on the day: the amounts due today and in later periods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     amount_due_by_day: Vec<PeriodAnswer>,
-    /// How many payments there are, those that were voided among them.
+    /// Number of payments, those voided included.
     payment_count: u64,
-    /// The latest of them, in the order of their recording.
+    /// The latest payments, in the order of their recording.
     payments: Vec<PaymentAnswer<'a>>,
-    /// Where all payments are, if these are not all.
+    /// The address of the list of all payments; absent if `payments` has all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     payments_url: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) warnings: Vec<FieldError>,
 }
 
-/// What is due from one day to another, if nothing more is paid.
+/// The amount due in a period, if nothing more is paid.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PeriodAnswer {
     from: String,
-    /// The last day; absent if nothing changes any more.
+    /// The last day of the period; absent if the amount does not change any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
-    /// On the first day.
+    /// The amount due on the first day of the period.
     amount_due: String,
-    /// How much more on each of the other days.
+    /// The amount by which the sum grows on each further day.
     #[serde(skip_serializing_if = "Option::is_none")]
     more_per_day: Option<String>,
 }
@@ -86,7 +86,7 @@ pub(super) struct PeriodAnswer {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "OrderPaymentAnswer"))]
 pub(super) struct PaymentAnswer<'a> {
-    /// How it came here.
+    /// The channel by which the payment came.
     channel: Channel,
     #[serde(flatten)]
     payment: &'a PaymentJson,
@@ -94,7 +94,7 @@ pub(super) struct PaymentAnswer<'a> {
     reviews: ReviewsAnswer,
     #[serde(skip_serializing_if = "Option::is_none")]
     voided: Option<VoidedAnswer>,
-    /// What was given back of it.
+    /// The refunds of the payment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refunds: Vec<RefundAnswer>,
 }
@@ -104,7 +104,7 @@ pub(super) struct PaymentAnswer<'a> {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct OrderPaymentsAnswer<'a> {
     payments: Vec<PaymentAnswer<'a>>,
-    /// What `cursor` must be to go on; absent at the end.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -121,7 +121,7 @@ pub const fn payments_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("orders", "listOrderPayments", "Payments of an order, the newest first")
-            .describe("An order shows its latest payments itself. Pass `next` as `cursor`; a page may be empty, and the list ends when `next` is absent.")
+            .describe("The order itself shows its latest payments. Pass `next` as `cursor`. A page may be empty; the list ends when `next` is absent.")
             .takes(["service", "key", "cursor"])
             .answers(200, "A page.", as_json(schemas.answer::<OrderPaymentsAnswer<'static>>()))
             .fails([404])
@@ -171,7 +171,7 @@ fn periods(state: &OrderState, now: Timestamp) -> Vec<PeriodAnswer> {
 }
 
 impl<'a> OrderAnswer<'a> {
-    /// Describes an order as it is now.
+    /// Describes an order in its present state.
     pub fn of<P: Platform>(call: &Call<'_, P>, stored: &'a StoredOrder) -> Result<Self, Problem> {
         let now = call.store.now();
         let order = stored

@@ -1,4 +1,4 @@
-//! Orders as rows of a table, one each.
+//! Orders as rows of a table, one order in each row.
 
 use tables::{Cell, CellError, Column, Row, Table, Value};
 
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// The columns that make an order.
+/// The columns from which an order is read.
 const MEMBERS: [&str; 33] = [
     "service_id",
     "order_key",
@@ -41,23 +41,24 @@ const MEMBERS: [&str; 33] = [
     "bank_fiscal_code",
     "beneficiary_name",
     "configuration_code",
-    // What has no place in columns: several lines, amounts by day, properties and metadata, in JSON.
+    // Several lines, amounts by day, properties and metadata have no columns of their own; they are written as
+    // JSON.
     "lines",
     "amounts",
     "properties",
     "metadata",
-    // Texts, with a bar between them.
+    // Texts, separated by bars.
     "aliases",
 ];
-/// The columns that follow from payments and the journal: written only. A row is the order and its line,
-/// whose `amount_due` is a column of its own.
+/// The columns that are derived from payments and the journal. They are only written. A row holds the order and
+/// its line, and the line's `amount_due` is a column of its own.
 const DERIVED: [&str; 4] = [
     "amount_paid",
     "order_amount_due",
     "pay_url",
     "registered_at",
 ];
-/// The columns of the one line.
+/// The columns of the order's only line.
 const LINE: [&str; 10] = [
     "line_id",
     "line_reason",
@@ -71,7 +72,7 @@ const LINE: [&str; 10] = [
     "configuration_code",
 ];
 
-/// Those of its account.
+/// The columns of that line's account.
 const ACCOUNT: [&str; 5] = [
     "bank_account",
     "bank_code",
@@ -80,7 +81,7 @@ const ACCOUNT: [&str; 5] = [
     "configuration_code",
 ];
 
-/// All columns, in the order they are written.
+/// All columns, in the order of writing.
 pub(super) fn columns() -> Vec<(&'static str, Value)> {
     let columns = MEMBERS.into_iter().chain(DERIVED);
     let kind = |name: &str| match name {
@@ -93,11 +94,11 @@ pub(super) fn columns() -> Vec<(&'static str, Value)> {
     columns.map(|name| (name, kind(name))).collect()
 }
 
-/// Columns that no order has.
+/// The columns of a table that no order has.
 pub(super) fn unknown_columns(table: &Table) -> Vec<FieldError> {
     let columns = columns();
     let names = table.columns().iter();
-    // One that is left out has no name.
+    // A column that is left out has an empty name.
     let named = names.filter(|column| !column.is(""));
     let unknown = named.filter(|column| !columns.iter().any(|(name, _)| column.is(name)));
     unknown
@@ -105,7 +106,7 @@ pub(super) fn unknown_columns(table: &Table) -> Vec<FieldError> {
         .collect()
 }
 
-/// The column in which a member of an order is, where it has one.
+/// The column that holds a member of an order; the path itself if no column does.
 ///
 /// A path is that of a document, such as `lines[0].destination_account.bank_code`.
 fn column_of(path: &str) -> &str {
@@ -127,33 +128,32 @@ fn column_of(path: &str) -> &str {
     }
 }
 
-/// All that is wrong with a row: with its cells, and with the rest of the order that they make.
+/// All mistakes of a row: those in its cells, and those in the order that the other cells make.
 pub(super) fn together(of_cells: Vec<FieldError>, of_order: Vec<FieldError>) -> Vec<FieldError> {
     let is_told = |path: &str| {
         let lines_are_told =
             path.starts_with("lines[") && of_cells.iter().any(|e| e.field == "lines");
-        // The total follows from the lines.
+        // The total is computed from the lines.
         let column = match path {
             "total_amount_due" => "amount_due",
             path => column_of(path),
         };
         lines_are_told || of_cells.iter().any(|error| error.field == column)
     };
-    // What could not be read is not missing.
+    // A cell that could not be read must not be reported as missing.
     let others = of_order.into_iter().filter(|error| !is_told(&error.field));
     let others: Vec<_> = others.collect();
     of_cells.into_iter().chain(others).collect()
 }
 
-/// What is wrong with an order, by the columns of its table as they are written there, and in their
-/// order.
+/// The mistakes of an order, named and sorted by the columns as the table writes them.
 pub(super) fn in_its_words(table: &Table, errors: Vec<FieldError>) -> Vec<FieldError> {
     let lines_are_json = table.column("lines").is_some() && table.column("line_id").is_none();
     let names_line = table.column("line_reason").is_some() || lines_are_json;
     let reason_is_told = errors.iter().any(|error| error.field.starts_with("reason"));
     let mut named: Vec<_> = errors
         .into_iter()
-        // The only line says what the order says, and what is wrong with that is said once.
+        // The only line has the text of the order, so a mistake in it is reported once.
         .filter(|error| {
             names_line || !reason_is_told || !error.field.starts_with("lines[0].reason")
         })
@@ -172,16 +172,16 @@ pub(super) fn in_its_words(table: &Table, errors: Vec<FieldError>) -> Vec<FieldE
     named.into_iter().map(|(_, error)| error).collect()
 }
 
-/// A row that was read: the order as far as its cells can be read, and what is wrong with the others.
+/// A row that was read: the order, as far as its cells are legible, and the mistakes in the others.
 pub(super) struct ReadRow {
     pub json: OrderJson,
-    /// A status that is never set, as an export writes it: what payments and dates gave then.
+    /// A status that cannot be set, as an export writes it: the status that payments and dates gave then.
     pub derived_status: Option<OrderStatus>,
-    /// By the paths of members, as documents have them.
+    /// The mistakes, by the members' paths in documents.
     pub errors: Vec<FieldError>,
 }
 
-/// Reads the order of a row; what its members say is judged elsewhere.
+/// Reads the order of a row. The content of its members is judged elsewhere.
 pub(super) fn read(row: &Row<'_>) -> ReadRow {
     let mut cells = Cells {
         row,
@@ -206,7 +206,7 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
         properties: Vec::new(),
     };
     let reason = cells.localized("reason");
-    // An order of which only the amount is told has one line.
+    // An order with an amount, but without columns for its line, has one line.
     let line = match row.has_column("amount_due")
         && !["line_id", "line_reason"]
             .iter()
@@ -264,7 +264,7 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
     }
 }
 
-/// What is before an alias of a person in a cell.
+/// The prefix of an alias in a cell that belongs to a person.
 const PERSONAL: &str = "personal:";
 
 fn read_alias(text: &str) -> MetadatumJson {
@@ -277,7 +277,7 @@ fn read_alias(text: &str) -> MetadatumJson {
     }
 }
 
-/// What [`Cells::aliases`] reads.
+/// The text of a cell that [`Cells::aliases`] reads.
 fn alias_cell(aliases: &[MetadatumJson]) -> Result<String, Problem> {
     let is_plain = |alias: &MetadatumJson| {
         let value = alias.value();
@@ -299,7 +299,7 @@ fn derived_status(text: &str) -> Option<OrderStatus> {
         .find(|status| status.as_str() == text)
 }
 
-/// The cells of a row, and what is wrong with those that were read.
+/// The cells of a row, and the mistakes found in them.
 struct Cells<'a> {
     row: &'a Row<'a>,
     errors: Vec<FieldError>,
@@ -337,7 +337,7 @@ impl Cells<'_> {
         Some(amount.to_string())
     }
 
-    /// A text, or one for each language.
+    /// A text, or a text for each language.
     fn localized(&mut self, column: &str) -> Option<LocalizedJson> {
         let one = self.read(column, Cell::text);
         let ru = self.read(&format!("{column}_ru"), Cell::text);
@@ -352,7 +352,7 @@ impl Cells<'_> {
         }
     }
 
-    /// Aliases, with a bar between them; one that is of a person has `personal:` before it.
+    /// Aliases, separated by bars. An alias that belongs to a person has the prefix `personal:`.
     fn aliases(&mut self) -> Vec<MetadatumJson> {
         let Some(text) = self.read("aliases", Cell::identifier) else {
             return Vec::new();
@@ -375,7 +375,7 @@ impl Cells<'_> {
     }
 }
 
-/// The cells of an order, of [`MEMBERS`] and then [`DERIVED`].
+/// The cells of an order: first those of [`MEMBERS`], then those of [`DERIVED`].
 pub(super) fn cells(
     order: OrderJson,
     status: OrderStatus,
@@ -383,7 +383,7 @@ pub(super) fn cells(
 ) -> Result<Vec<String>, Problem> {
     let [reason, reason_ru, reason_en] = languages(order.reason);
     let mut lines = order.lines;
-    // One plain line has columns.
+    // A single line without properties is written in columns.
     let line = match lines.as_slice() {
         [line] if line.properties.is_empty() => lines.pop(),
         _ => None,
@@ -484,7 +484,7 @@ mod tests {
             ("Taxă,,", json!("Taxă")),
             ("Taxă,Сбор,", json!({"ro": "Taxă", "ru": "Сбор"})),
             ("Taxă,,Fee", json!({"ro": "Taxă", "en": "Fee"})),
-            // Romanian is missing, which is said where orders are judged.
+            // The Romanian text is missing, which the check of orders reports.
             (",,Fee", json!({"ro": "", "en": "Fee"})),
         ] {
             let order =

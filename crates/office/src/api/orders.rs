@@ -47,7 +47,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Answers an order with its status, what is paid and due, and its payments.
+/// Answers an order with its status, the amounts paid and due, and its payments.
 pub async fn get<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
@@ -72,10 +72,10 @@ pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
         description: |schemas| {
             let body = order_body(schemas.request::<crate::json::OrderJson>(), example([]));
             Operation::new("orders", "putOrder", "Registers an order, or a new version of it")
-                .describe("The same again changes nothing. A status that was set stays where the document has none. `service_id` and `order_key` may be left out.")
+                .describe("The same order again changes nothing. If the document has no status, a status that was set stays. `service_id` and `order_key` may be absent.")
                 .takes(["service", "key", "If-Match", "If-None-Match", "strict"])
                 .body(body)
-                .answers(200, "The order, which was there before.", order_answer(schemas))
+                .answers(200, "The order, which existed before.", order_answer(schemas))
                 .header(200, "ETag", true, ETAG)
                 .answers(201, "The order, which is new.", order_answer(schemas))
                 .header(201, "ETag", true, ETAG)
@@ -84,9 +84,9 @@ pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Registers an order, or a new version of it. The same order again changes nothing. A status
-/// that was set stays unless the document has another: whoever sends the order again must not
-/// revive by accident what was cancelled.
+/// Registers an order, or a new version of it. The same order again changes nothing. A status that was set
+/// stays unless the document has another one, so that sending the order again does not revive a cancelled order
+/// by accident.
 pub async fn put<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
@@ -111,11 +111,11 @@ pub async fn put<P: Platform>(
     change_and_warn(call, service, key, make, warn).await
 }
 
-/// How a status that was set is taken back.
+/// The instruction for taking back a status that was set.
 const REOPEN: &str = r#" To reopen the order, send PATCH with {"status": null}."#;
 
-/// Reads an order's document. What was answered may come back: then it has members that follow from
-/// others, and a status that was not set.
+/// Reads an order's document. The document may be an earlier answer of the API: then it has derived members,
+/// and perhaps a status that nobody set.
 async fn read_as_answered<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
@@ -133,15 +133,16 @@ async fn read_as_answered<P: Platform>(
     };
     let current: Map<String, Value> = read_object(&current.map_err(Problem::internal)?)?;
     let mut derived = DERIVED.to_vec();
-    // It follows from the lines, which may have changed, unless another one is given.
+    // The total follows from the lines, which may have changed. A total that differs from the present one is
+    // the caller's own.
     let total = "total_amount_due";
     if document.get(total).as_ref() == current.get(total) {
         derived.push(total);
     }
-    // A status that is not one to be set is what payments and dates give.
+    // A status that cannot be set was computed from payments and dates.
     let status = document.get("status");
     let status = status.as_ref().and_then(Value::as_str);
-    // And so is Refunded, where all was given back by card and nothing says what it is found by.
+    // `Refunded` was computed as well if everything was refunded by card and no reference of a refund is given.
     let is_given_back = stored
         .as_ref()
         .is_some_and(|stored| stored.state.is_given_back())
@@ -157,7 +158,7 @@ async fn read_as_answered<P: Platform>(
     read_object(&serde_json::to_vec(&document).map_err(Problem::internal)?)
 }
 
-/// A document that says nothing of the status, with the status that was set.
+/// A document without a status receives the status that was set.
 pub(super) fn keeping_status(mut json: OrderJson, state: &OrderState) -> OrderJson {
     if json.status.is_none() {
         let set = state.order().map(OrderJson::from).unwrap_or_default();
@@ -179,7 +180,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
             let order = example([("service_id", "TAX")]);
             let body = order_body(schemas.request::<crate::json::OrderJson>(), order);
             Operation::new("orders", "createOrder", "Registers an order under a generated key")
-                .describe("The key has twelve digits, of which the last is a check digit. The same request again gets the same order; another document under the same `Idempotency-Key` is refused (422).")
+                .describe("The key has twelve digits, of which the last is a check digit. A repetition of the request receives the same order; another document under the same `Idempotency-Key` is refused (422).")
                 .takes(["Idempotency-Key", "strict"])
                 .body(body)
                 .answers(201, "The order.", order_answer(schemas))
@@ -190,15 +191,15 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Registers an order under a key that this provider chooses: once, however often the request of
-/// one `Idempotency-Key` comes.
+/// Registers an order under a key that this provider chooses. Requests with the same `Idempotency-Key` register
+/// it once.
 pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    // A repetition is not judged again, but what is no request is refused like the first time.
+    // A repetition is not judged again, but a malformed request is refused the first time and later.
     let is_strict = strict(call.query)?;
-    // A key belongs to its caller: another one may have chosen the same.
+    // The key is valid per caller, since another caller may have chosen the same.
     let request = format!("{} {}", call.caller.name, idempotency_key(call.headers)?);
     let json: OrderJson = read_object(body)?;
     if json.order_key.is_some() {
@@ -221,7 +222,7 @@ pub async fn post<P: Platform>(
             return Err(Problem::member("service_id", detail));
         }
     };
-    // White space and the order of members make no other order.
+    // Differences in white space or in the order of members do not make another order.
     let content = serde_json::to_vec(&json).map_err(Problem::internal)?;
     let key = call
         .store
@@ -248,8 +249,8 @@ pub async fn post<P: Platform>(
 /// The longest `Idempotency-Key`, in characters.
 pub const IDEMPOTENCY_KEY_MAX: usize = 128;
 
-/// The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header): a string in
-/// quotation marks; many clients send it without.
+/// The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header): a string in quotation marks.
+/// Many clients send it without them.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
     let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
     let mut values = headers.get_all("idempotency-key").iter();
@@ -317,7 +318,7 @@ pub const fn patch_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Changes members of an order, by a JSON merge patch.
+/// Changes members of an order by a JSON merge patch.
 pub async fn patch<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
@@ -337,11 +338,11 @@ pub async fn patch<P: Platform>(
     let patch: Value = read_object(body)?;
     change(call, service, key, |state| {
         let mut json = OrderJson::from(existing(state, key)?);
-        // It follows from the lines, which the patch may change.
+        // The total follows from the lines, which the patch may change.
         json.total_amount_due = None;
         let mut json: OrderJson = patched(&json, &patch)?;
         if json.status.is_none() && patch.get("refund_reference").is_none() {
-            // Whoever takes the refund back takes back what it refers to.
+            // Taking back the refund also takes back its reference.
             json.refund_reference = None;
         }
         accept(call, service, key, json, state, is_strict)
@@ -361,7 +362,7 @@ pub const fn delete_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("orders", "cancelOrder", "Cancels an order")
-                .describe("Once more changes nothing. It stays readable.")
+                .describe("A repetition changes nothing. The order stays readable.")
                 .takes(["service", "key", "If-Match", "If-None-Match"])
                 .answers(200, "The order.", order_answer(schemas))
                 .header(200, "ETag", true, ETAG)
@@ -370,7 +371,7 @@ pub const fn delete_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Cancels an order. One that is cancelled stays so.
+/// Cancels an order. A cancelled order stays cancelled.
 pub async fn delete<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
@@ -382,7 +383,7 @@ pub async fn delete<P: Platform>(
     .await
 }
 
-/// Changes an order, and answers it as it is then.
+/// Changes an order, and answers its new state.
 async fn change<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
@@ -392,7 +393,7 @@ async fn change<P: Platform>(
     change_and_warn(call, service, key, change, |_| None).await
 }
 
-/// The same, with a warning about what the order is then.
+/// Changes an order, and answers its new state with a warning about it, if there is one.
 async fn change_and_warn<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
@@ -426,8 +427,7 @@ async fn change_and_warn<P: Platform>(
     }
 }
 
-/// Refuses a change that says that money is given back, or takes that back, by someone who may not
-/// say so.
+/// Refuses a change that declares a refund, or takes that back, by a caller whose role may not.
 pub(super) fn refunded_by_right(
     caller: &Principal,
     state: &OrderState,
@@ -464,7 +464,7 @@ pub(crate) fn no_such_order() -> Problem {
     )
 }
 
-/// Why an order was not registered or changed.
+/// The problem for an order that was not registered or changed.
 pub(super) fn not_changed(error: RegisterError<Problem>) -> Problem {
     match error {
         RegisterError::Unfit(problem) => problem,
@@ -499,8 +499,7 @@ pub(super) fn not_changed(error: RegisterError<Problem>) -> Problem {
     }
 }
 
-/// The order that a document describes, if nothing at all speaks against registering it: all that
-/// does is said at once.
+/// The order that a document describes, if it may be registered. Otherwise all mistakes are named at once.
 pub(super) fn accept<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
@@ -552,7 +551,7 @@ pub(super) fn accept<P: Platform>(
         .ok_or_else(|| Problem::fields(errors))
 }
 
-/// `?strict=true`: what would be a warning is an error.
+/// `?strict=true`: warnings become errors.
 fn strict(query: &str) -> Result<bool, Problem> {
     let query = Query::read(query, &["strict"])?;
     let strict = query.word("strict", &[("true", true), ("false", false)])?;
@@ -582,7 +581,7 @@ fn describe_with<P: Platform>(
     Ok(response)
 }
 
-/// A member that the path gives too: the same, or left out.
+/// A member that the path gives as well: it must be equal, or absent.
 fn same(
     errors: &mut Vec<FieldError>,
     field: &'static str,
@@ -598,8 +597,8 @@ fn same(
     *member = Some(path.to_owned());
 }
 
-/// The versions of an order that a list of entity tags names (RFC 9110, section 8.8.3). Others, weak
-/// ones among them, are of no version.
+/// The versions of an order that a list of entity tags names (RFC 9110, section 8.8.3). Any other tag, a weak
+/// one included, names no version.
 fn versions(etags: &str) -> impl Iterator<Item = u64> {
     etags.split(',').filter_map(|etag| {
         let etag = etag.trim().strip_prefix('"')?.strip_suffix('"')?;
@@ -648,7 +647,7 @@ mod tests {
             read(header::IF_MATCH, r#""1", W/"2","x", "30""#),
             Precondition::Versions(vec![1, 30])
         );
-        // Of no version: so it does not hold, and is no mistake.
+        // The tag names no version: the condition fails, but it is no mistake.
         assert_eq!(
             read(header::IF_MATCH, "1"),
             Precondition::Versions(Vec::new())
@@ -679,7 +678,7 @@ mod tests {
         assert_eq!(changed["total_amount_due"], "12.50");
         assert_eq!(changed["amount_due"], "12.50");
 
-        // What follows from the rest is not set by hand.
+        // Derived members cannot be set by hand.
         let mut wrong = changed.clone();
         wrong["amount_paid"] = "12.50".into();
         wrong["status"] = "Paid".into();
@@ -689,7 +688,7 @@ mod tests {
         let named: Vec<_> = errors.iter().map(|error| &error["field"]).collect();
         assert_eq!(status, 422);
         assert_eq!(named, ["amount_paid", "status"], "{problem}");
-        // A member that is there twice is found beside one that follows.
+        // A member that occurs twice is found even beside a derived one.
         let twice = changed.to_string().replacen('{', r#"{"reason": "X","#, 1);
         let answer = api.call("PUT", "orders/TAX/1", "", twice).await;
         assert_eq!(
@@ -705,7 +704,7 @@ mod tests {
         );
     }
 
-    /// By each of the three ways to change an order, there and back.
+    /// By each of the three ways to change an order, in both directions.
     #[tokio::test(start_paused = true)]
     async fn a_clerk_neither_says_that_money_is_given_back_nor_takes_it_back() {
         let api = Api::new();
@@ -736,7 +735,7 @@ mod tests {
         assert_eq!(patch(&program, refunding).await, 200);
         assert_eq!(patch(&clerk, r#"{"status": null}"#).await, 403);
         assert_eq!(import(&clerk, "Completed").await, "error");
-        // What says nothing of it is for a clerk.
+        // A clerk may make changes that do not concern refunds.
         assert_eq!(patch(&clerk, refunding).await, 200);
         assert_eq!(patch(&program, r#"{"status": null}"#).await, 200);
         assert_eq!(import(&clerk, "Completed").await, "amended");

@@ -1,4 +1,4 @@
-//! `/api/outbox`: what the receivers of webhooks have been told, and what not yet.
+//! `/api/outbox`: the messages to the receivers of webhooks, delivered and pending.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -34,7 +34,7 @@ pub(super) struct OutboxAnswer {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct DeliveryAnswer {
     index: u64,
-    /// Of a message about a payment.
+    /// The PaymentID; only for a message about a payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_id: Option<String>,
     /// The type of the message, such as `payment.recorded`.
@@ -42,7 +42,7 @@ pub(super) struct DeliveryAnswer {
     what: &'static str,
     /// `pending`, `delivered`, `failing` or `given-up`.
     status: &'static str,
-    /// Attempts that failed.
+    /// Number of failed attempts.
     failed_attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
@@ -64,9 +64,9 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "outbox",
                 "listDeliveries",
-                "What a receiver of webhooks has been told",
+                "The messages to a receiver of webhooks",
             )
-            .describe("From the first message that is not settled, or behind `cursor`. Where there are several receivers, `receiver` names one.")
+            .describe("The list begins at the first message that is not settled, or after `cursor`. If there are several receivers, `receiver` names one.")
             .takes(["cursor", "outbox_receiver"])
             .answers(200, "A page.", as_json(schemas.answer::<OutboxAnswer>()))
             .fails([409])
@@ -74,8 +74,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Answers with a part of the outbox: from the first message that is not settled, or behind
-/// `cursor`.
+/// Answers a page of the outbox. It begins at the first message that is not settled, or after `cursor`.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["cursor", "receiver"])?;
     let receiver = receiver(call, query.get("receiver"), StatusCode::BAD_REQUEST)?;
@@ -107,48 +106,48 @@ pub const fn deliver_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(deliver(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("outbox", "deliver", "Delivers what is due, for a cron job")
-            .describe("Up to 50 messages to each receiver. Where `complete` is false, something that is due is left: call again at once, or in a minute where `left_alone` is true. A message that the receiver refuses keeps no other back.")
-            .answers(200, "What was done.", as_json(schemas.answer::<mpay_notify::Report>()))
+            Operation::new("outbox", "deliver", "Delivers the messages that are due")
+            .describe("A cron job should make this call. It delivers up to 50 messages to each receiver. If `complete` is false, more messages are due: call again at once, or in a minute if `left_alone` is true. A message that the receiver refuses does not hold back others.")
+            .answers(200, "The deliveries of this call.", as_json(schemas.answer::<mpay_notify::Report>()))
             .fails([409, 413])
         },
     }
 }
 
-/// Delivers what is due: for a cron job.
+/// Delivers the messages that are due. A timer makes this call.
 pub async fn deliver<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let report = notifier(call)?.run_outbox().await?;
     json(StatusCode::OK, &report)
 }
 
-/// What to send again: one message, or all since a time or behind a cursor.
+/// The messages to send again: one message, all since a time, or all after a cursor.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResendRequest {
-    /// To whom. It may be left out where there is one receiver.
+    /// The receiver. It may be absent if there is only one receiver.
     #[serde(default)]
     receiver: Option<String>,
     /// One message, by its `index`.
     #[serde(default)]
     index: Option<u64>,
-    /// All messages about what was recorded from this time on, such as `2026-06-01` or
-    /// `2026-06-01T12:00:00+03:00`. It begins up to five minutes earlier, since clocks differ.
+    /// All messages about records from this time on, such as `2026-06-01` or `2026-06-01T12:00:00+03:00`. The
+    /// selection begins up to five minutes earlier, since clocks differ.
     #[serde(default)]
     since: Option<String>,
-    /// All messages behind this cursor of the outbox or of the events.
+    /// All messages after this cursor of the outbox or of the events.
     #[serde(default)]
     cursor: Option<String>,
 }
 
-/// What is sent again.
+/// The messages that will be sent again.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct ResendAnswer {
     receiver: String,
-    /// Messages with these indices, as far as the receiver wants them: from here,
+    /// The first index. Messages from here on, if the receiver wants them, are sent again.
     first_index: u64,
-    /// and up to here.
+    /// The last index.
     last_index: u64,
 }
 
@@ -162,20 +161,20 @@ pub const fn resend_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("outbox", "resend", "Sends messages again")
-            .describe("Send one of `index`, `since` and `cursor`. The messages are sent by the next calls of `POST /api/outbox/deliver`, with the same `webhook-id` as before, whether they were delivered or given up.")
+            .describe("Send one of `index`, `since` and `cursor`. The next calls of `POST /api/outbox/deliver` send the messages, with the same `webhook-id` as before, even if they were delivered or given up.")
             .body(as_json(schemas.request::<ResendRequest>()))
-            .answers(202, "What will be sent.", as_json(schemas.answer::<ResendAnswer>()))
+            .answers(202, "The messages that will be sent.", as_json(schemas.answer::<ResendAnswer>()))
             .fails([404, 409, 410, 413, 422])
         },
     }
 }
 
-/// Asks to send messages again: delivery does.
+/// Marks messages to be sent again. The next deliveries send them.
 pub async fn resend<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    /// Times of the journal's entries differ by what the clocks of hosts differ.
+    /// The most that the times of journal entries differ because of the hosts' clocks.
     const EARLIER: SignedDuration = SignedDuration::from_mins(5);
     Query::read(call.query, &[])?;
     let request: ResendRequest = read_object(body)?;

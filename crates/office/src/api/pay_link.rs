@@ -1,4 +1,5 @@
-//! `/api/orders/{service}/{key}/pay-link`: the address of an order's page, good for as long as is asked.
+//! `/api/orders/{service}/{key}/pay-link`: the address of an order's page, valid for as long as the caller
+//! asks.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -19,7 +20,7 @@ use crate::{
 pub(super) struct PayLinkAnswer {
     /// The address of the order's page, for its payer.
     pay_url: String,
-    /// Its last second; absent if it is good for ever.
+    /// The last second of the link's validity; absent if it is valid for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
 }
@@ -40,7 +41,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
                 "getPayLink",
                 "The address of an order's page, for its payer",
             )
-            .describe("Without `until` it is the one that the order's answers have as `pay_url`.")
+            .describe("Without `until` the address is that of the order's member `pay_url`.")
             .takes(["service", "key", "until"])
             .answers(
                 200,

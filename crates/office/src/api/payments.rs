@@ -1,4 +1,4 @@
-//! `/api/payments`: what was paid, in the order of its recording.
+//! `/api/payments`: payments, in the order of their recording.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -20,7 +20,7 @@ use crate::{
     store::{JournalPage, Platform, Span, StoredPayment},
 };
 
-/// How many payments one call looks at.
+/// The most payments that one call with the parameter `review` looks through.
 const MOST: usize = 200;
 
 #[derive(Serialize)]
@@ -35,40 +35,40 @@ pub(super) struct PaymentsAnswer {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaymentAnswer {
-    /// Its place in the journal.
+    /// The payment's place in the journal.
     index: u64,
-    /// How it came here.
+    /// The channel by which the payment came.
     channel: Channel,
     #[serde(flatten)]
     payment: PaymentJson,
     #[serde(flatten)]
     reviews: ReviewsAnswer,
-    /// The event of the statement that shows it.
+    /// The place in the journal of the event for the statement that shows the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     settlement: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     voided: Option<VoidedAnswer>,
-    /// What was given back of it.
+    /// The refunds of the payment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refunds: Vec<RefundAnswer>,
 }
 
-/// That money of a payment was given back.
+/// A refund of a payment.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RefundAnswer {
     at: String,
-    /// How much was given back.
+    /// The amount refunded.
     amount: String,
-    /// What remains of the payment.
+    /// The amount of the payment that remains after this refund.
     remaining: String,
-    /// Why; absent where it was given back elsewhere.
+    /// The reason; absent if the refund was made outside this provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// Name of the principal who gave it back, likewise.
+    /// Name of the principal who made the refund; absent if it was made outside this provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
-    /// The banks' reference number of the refund, if it has one of its own.
+    /// The banks' reference number of the refund, if it has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     rrn: Option<String>,
 }
@@ -86,7 +86,7 @@ impl From<&Refund> for RefundAnswer {
     }
 }
 
-/// That a payment which was entered by hand counts no more.
+/// The void of a payment that was entered by hand: the payment no longer counts.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct VoidedAnswer {
@@ -136,7 +136,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "listPayments", "Payments, in the order of their recording")
-            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read what comes later. Nothing is ever passed by.")
+            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read later payments. No payment is ever skipped.")
             .takes(["cursor", "limit", "from", "to", "review"])
             .answers(200, "A page.", as_json(schemas.answer::<PaymentsAnswer>()))
         },
@@ -149,7 +149,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let (place, limit) = page(call, &query).await?;
     let span = span(&query, "from", "to")?;
     let review = OpenReview::read(&query)?;
-    // Who wants only some is given them out of a whole page.
+    // A caller with a filter receives the matching payments of a whole page.
     let looked_at = if review.is_some() { MOST } else { limit };
     let page = recorded(call, place, looked_at, span).await?;
     let mut end = page.next;
@@ -166,7 +166,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     json(StatusCode::OK, &PaymentsAnswer { payments, reached })
 }
 
-/// Payments that were recorded in `span`, after a place in the journal.
+/// Payments recorded in `span`, after a place in the journal.
 pub(super) async fn recorded<P: Platform>(
     call: &Call<'_, P>,
     after: u64,
@@ -215,13 +215,13 @@ pub async fn get<P: Platform>(
     answer(payment.ok_or_else(no_such_payment)?)
 }
 
-/// Answers a payment that was read.
+/// Answers a payment that was already read.
 pub(super) fn answer(payment: StoredPayment) -> Result<Response<Bytes>, Problem> {
     json(StatusCode::OK, &PaymentAnswer::from(payment))
 }
 
-/// The account of each line that was kept with it. Older records have none: then it is that of the
-/// order's latest version to have the line, or of the service now.
+/// The account of each line, as it was recorded. Older records have no accounts; then it is the account in the
+/// order's latest version that has the line, or else the service's present account.
 pub(super) fn accounts<P: Platform>(
     call: &Call<'_, P>,
     stored: &StoredPayment,

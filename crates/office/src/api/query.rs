@@ -1,4 +1,4 @@
-//! The part of an address after `?`.
+//! The query of an address: the part after `?`.
 
 use std::{fmt::Display, ops::RangeInclusive};
 
@@ -11,11 +11,11 @@ use crate::{
     store::{Cursor, NoCursor, Platform, Span},
 };
 
-/// Parameters, each known and given once at most.
+/// The parameters of a query. Each is known, and occurs once at most.
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the parameters of a call, of which there are these.
+    /// Reads the parameters of a call, which may have these names.
     pub fn read(query: &str, names: &[&str]) -> Result<Self, Problem> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -42,7 +42,7 @@ impl Query {
         pair.map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter, as `parse` reads it.
+    /// The value of a parameter, read by `parse`; `None` if the parameter is absent.
     pub fn parsed<T, E: Display>(
         &self,
         name: &str,
@@ -53,7 +53,7 @@ impl Query {
             .transpose()
     }
 
-    /// A whole number within `range`.
+    /// The value of a parameter that is a whole number within `range`; `default` if it is absent.
     pub fn number(
         &self,
         name: &str,
@@ -71,7 +71,7 @@ impl Query {
         Ok(number.unwrap_or(default))
     }
 
-    /// One of a few words.
+    /// The meaning of a parameter that is one of a few words; `None` if it is absent.
     pub fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Problem> {
         self.parsed(name, |text| {
             let found = words.iter().find(|(word, _)| *word == text);
@@ -83,7 +83,7 @@ impl Query {
     }
 }
 
-/// `cursor` and `limit`: where a list goes on, and how many entries it gives at most.
+/// The parameters `cursor` and `limit`: the place where a list continues, and the most entries that it gives.
 pub(super) async fn page<P: Platform>(
     call: &Call<'_, P>,
     query: &Query,
@@ -93,7 +93,7 @@ pub(super) async fn page<P: Platform>(
     Ok((from.place, usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
-/// A cursor, if one is given; it must be one of this store.
+/// The parameter `cursor`; `None` if it is absent. A cursor that this store has not issued is refused.
 pub(super) async fn cursor<P: Platform>(
     call: &Call<'_, P>,
     query: &Query,
@@ -107,7 +107,7 @@ pub(super) async fn cursor<P: Platform>(
     }
 }
 
-/// The place to look below, for listings that go backwards.
+/// The parameter `cursor` of a list that goes backwards: the place below which it continues.
 pub(super) async fn below<P: Platform>(
     call: &Call<'_, P>,
     query: &Query,
@@ -118,19 +118,19 @@ pub(super) async fn below<P: Platform>(
     }
 }
 
-/// How far a page of a list that grows has come.
+/// The end of a page in a list that grows.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Reached {
-    /// Where this page ends. Keep it, and pass it as `cursor` to read what comes later.
+    /// The end of this page. Keep it, and pass it as `cursor` to read later entries.
     cursor: String,
-    /// The same text, while there may be more now.
+    /// The same text as `cursor`, if there may be more entries already.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
 impl Reached {
-    /// Of a page that was read from a place on, and ends at another.
+    /// The end of a page that was read from the place `from` to the place `end`.
     pub async fn new<P: Platform>(
         call: &Call<'_, P>,
         from: u64,
@@ -144,12 +144,12 @@ impl Reached {
     }
 }
 
-/// What a cursor must be to go on behind a place, or below it.
+/// The cursor that continues after a place, or below it.
 pub(super) async fn next<P: Platform>(call: &Call<'_, P>, place: u64) -> Result<String, Problem> {
     Ok(call.store.cursors().at(place).await?.to_string())
 }
 
-/// The same, where there may be nothing more.
+/// The cursor that continues at a place; `None` if the list has ended.
 pub(super) async fn next_if_any<P: Platform>(
     call: &Call<'_, P>,
     place: Option<u64>,
@@ -160,7 +160,7 @@ pub(super) async fn next_if_any<P: Platform>(
     }
 }
 
-/// A span of time by two parameters: dates, of which the last is part of the span, or times.
+/// A span of time from two parameters. Each is a date or a time; a date at the end is included.
 pub(super) fn span(query: &Query, from: &str, to: &str) -> Result<Span, Problem> {
     Ok(Span {
         from: query.parsed(from, |text| time::parse_start(&with_plus(text)))?,
@@ -168,17 +168,18 @@ pub(super) fn span(query: &Query, from: &str, to: &str) -> Result<Span, Problem>
     })
 }
 
-/// A time with the plus of its offset, which many forget to write as `%2B`: no time has a space.
+/// A time whose offset may have a space for its plus, since many callers forget to write `%2B`. No time has a
+/// space otherwise.
 fn with_plus(time: &str) -> String {
     time.replace(' ', "+")
 }
 
-/// A name or a value of a query, as forms encode it (WHATWG URL, section 5.1): a plus is a space.
+/// A name or a value of a query, decoded as forms encode it (WHATWG URL, section 5.1): a plus is a space.
 fn decode_form(text: &str) -> Result<String, Problem> {
     decode(&text.replace('+', " "))
 }
 
-/// Which reviews must be open: any, or one of a reason.
+/// The parameter `review`: any open flag, or one with a certain reason.
 #[derive(Clone, Copy)]
 pub(super) enum OpenReview {
     Any,
@@ -196,7 +197,7 @@ impl OpenReview {
         })
     }
 
-    /// Whether one of an order's payments has such a review.
+    /// True if one of the order's payments has such a flag.
     pub fn is_among(self, order: &OrderSummary) -> bool {
         match self {
             Self::Any => order.has_open_review(),
@@ -204,7 +205,7 @@ impl OpenReview {
         }
     }
 
-    /// Whether a payment has such a review.
+    /// True if the payment has such a flag.
     pub fn is_of(self, payment: &RecordedPayment) -> bool {
         match self {
             Self::Any => !payment.review.is_empty(),
@@ -232,7 +233,7 @@ mod tests {
         assert_eq!(query.get("b c"), Some("1"));
         assert!(read("a=1&%61=2").is_err(), "given twice");
         assert!(read("a=%FF").is_err());
-        // The plus of an offset that was not encoded.
+        // An offset whose plus was not encoded.
         let query = Query::read("a=2026-06-01T00:00:00+03:00", &["a", "b"]).unwrap();
         let from = span(&query, "a", "b").ok().unwrap().from.unwrap();
         assert_eq!(from.to_string(), "2026-05-31T21:00:00Z");
@@ -302,7 +303,7 @@ mod tests {
         assert_eq!(ask(&api, "GET", "orders?cursor=0").await.0, 400);
     }
 
-    /// Nobody reads the journal for a day that is closed up to the cursor.
+    /// For a day that is closed up to the cursor, nothing reads the journal.
     #[tokio::test(start_paused = true)]
     async fn a_cursor_beyond_the_end_is_gone_on_a_closed_day_too() {
         let api = Api::new();

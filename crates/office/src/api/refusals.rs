@@ -30,7 +30,7 @@ pub(super) struct RefusalsAnswer {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RefusalAnswer {
-    /// Its place in the journal.
+    /// The refusal's place in the journal.
     index: u64,
     #[serde(flatten)]
     refusal: RefusalJson,
@@ -68,8 +68,8 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Answers refusals in their order. One kept twice by calls at the same time is given twice;
-/// `evidence` tells.
+/// Answers refusals in their order in the journal. A refusal that two simultaneous calls stored occurs twice;
+/// both have the same `evidence`.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["cursor", "limit"])?;
     let (from, limit) = page(call, &query).await?;

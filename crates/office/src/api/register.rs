@@ -1,4 +1,4 @@
-//! `GET /api/orders`: the orders there are, the newest first.
+//! `GET /api/orders`: the orders, the newest registration first.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -21,7 +21,7 @@ use crate::{
     store::{Platform, RegisterPage, Span, StoredOrder},
 };
 
-/// The parameters that choose orders.
+/// The parameters that filter orders.
 pub(super) const FILTERS: [&str; 14] = [
     "cursor",
     "limit",
@@ -43,7 +43,7 @@ pub(super) const FILTERS: [&str; 14] = [
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RegisterAnswer<'a> {
     orders: Vec<RegisteredAnswer<'a>>,
-    /// What `cursor` must be to go on; absent at the end.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -51,7 +51,7 @@ pub(super) struct RegisterAnswer<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RegisteredAnswer<'a> {
-    /// The place of its registration in the journal.
+    /// The place of the registration in the journal.
     index: u64,
     registered_at: String,
     #[serde(flatten)]
@@ -73,7 +73,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
                 "Orders, the newest registration first",
             )
             .describe(
-                "Go on with `cursor` = `next` until there is none, also where a page is empty.",
+                "Pass `next` as `cursor`. A page may be empty; the list ends when `next` is absent.",
             )
             .takes(FILTERS)
             .answers(
@@ -85,7 +85,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// How many of the newest orders, as far as one look finds them, need a person.
+/// The number of newest orders that need a person, as far as one call looks.
 pub async fn to_review<P: Platform>(call: &Call<'_, P>) -> Result<usize, Problem> {
     let query = Query::read("review=open", &FILTERS)?;
     let filter = Filter::read(call, &query).await?;
@@ -117,27 +117,27 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     json(StatusCode::OK, &answer)
 }
 
-/// Which orders are asked for.
+/// The filter of a call.
 pub(super) struct Filter {
-    /// The place in the journal to look below.
+    /// The place in the journal below which the list begins.
     pub cursor: Option<u64>,
     status: Option<OrderStatus>,
     review: Option<OpenReview>,
     span: Span,
     service: Option<ServiceId>,
-    /// An alias, and the service of which it is.
+    /// An alias, and the service to which it belongs.
     alias: Option<(ServiceId, OrderKey)>,
     customer_id: Option<Text<13>>,
     customer_name: Option<NameSearch>,
-    /// A name and a value.
+    /// The name and value of a pair in the metadata.
     metadata: Option<(String, String)>,
-    /// What the order asks at the time, or what is due of it.
+    /// The order's total amount, or its amount due, at the time of the call.
     amount_due: Option<Money>,
-    /// The first and the last instant of the due date.
+    /// The first and the last instant that the due date may have.
     due: (Option<Timestamp>, Option<Timestamp>),
 }
 
-/// The service in which an alias is looked for: without one there must be no choice.
+/// The service in which an alias is looked up. If no service is named, the deployment must have only one.
 fn service_of_alias<P: Platform>(
     call: &Call<'_, P>,
     service: Option<&ServiceId>,
@@ -153,7 +153,7 @@ fn service_of_alias<P: Platform>(
 }
 
 impl Filter {
-    /// Reads the parameters.
+    /// Reads the parameters of a call.
     pub async fn read<P: Platform>(call: &Call<'_, P>, query: &Query) -> Result<Self, Problem> {
         let service = query.parsed("service_id", ServiceId::parse)?;
         let alias = query.parsed("alias", OrderKey::parse)?;
@@ -187,7 +187,7 @@ impl Filter {
         })
     }
 
-    /// Whether an order has the members that are asked for.
+    /// True if an order has the members that the filter names.
     fn is_wanted(&self, order: &Order) -> bool {
         let is_customers = |id: &Text<13>| order.customer_id.as_ref() == Some(id);
         let is_named = |search: &NameSearch| {
@@ -207,7 +207,7 @@ impl Filter {
             && to.is_none_or(|to| is_due(&|due| due <= to))
     }
 
-    /// A part of the register below a place of the journal.
+    /// A page of the matching orders below a place in the journal.
     pub async fn page<P: Platform>(
         &self,
         call: &Call<'_, P>,

@@ -1,4 +1,4 @@
-//! `/api/repair`: what the store has lost.
+//! `/api/repair`: restores records that the store has lost.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -22,16 +22,16 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(post(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("payments", "repair", "Mends what the store has lost of recorded payments")
-            .describe("Each entry is written again at its own place, so that no closed day changes; what cannot be mended is named. A call looks at what 256 entries of the journal are about: pass `next` as `cursor` until it is absent.")
+            Operation::new("payments", "repair", "Restores records of payments that the store has lost")
+            .describe("Each entry is written again at its own place, so that no closed day changes. The answer names records that cannot be restored. A call looks at the records of 256 entries of the journal: pass `next` as `cursor` until it is absent.")
             .takes(["cursor"])
-            .answers(200, "What was missing.", as_json(schemas.answer::<crate::store::Repair>()))
+            .answers(200, "The records that were missing.", as_json(schemas.answer::<crate::store::Repair>()))
             .fails([413])
         },
     }
 }
 
-/// Mends what the store may have lost, a part at a time.
+/// Restores lost records in one part of the journal.
 pub async fn post<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["cursor"])?;
     let from = cursor(call, &query).await?;

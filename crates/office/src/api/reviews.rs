@@ -1,4 +1,4 @@
-//! What a person should look at, and has looked at.
+//! Reviews: flags that ask a person to look at a payment or refusal, and the closing of flags.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct ReviewsAnswer {
-    /// What is open.
+    /// The flags that are open.
     review: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     closed_reviews: Vec<ClosedAnswer>,
@@ -29,10 +29,11 @@ pub(super) struct ClosedAnswer {
     reason: &'static str,
     note: String,
     closed_at: String,
-    /// Absent if no person closed it: then `recorded` says what did.
+    /// Name of the principal who closed the flag; absent if no person closed it, and then `recorded` names the
+    /// payment that did.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
-    /// Place in the journal of the payment that was refused first, and recorded later.
+    /// The place in the journal of the payment that was refused at first and recorded later.
     #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<u64>,
 }
@@ -54,11 +55,11 @@ impl From<&RecordedPayment> for ReviewsAnswer {
     }
 }
 
-/// The only reason why a refused confirmation is looked at.
+/// The only flag that a refused confirmation has.
 const REFUSED: &str = "refused";
 
 impl ReviewsAnswer {
-    /// Those of a refused confirmation.
+    /// The reviews of a refused confirmation.
     pub fn of_refusal(closed: Option<ClosedRefusal>) -> Self {
         match closed {
             None => Self {
@@ -95,10 +96,10 @@ pub(super) struct Closing {
     note: Option<String>,
 }
 
-/// The note in the body of a closing.
+/// The note in a body that closes a flag.
 ///
 /// # Errors
-/// A [`Problem`] that names what is wrong.
+/// A [`Problem`] that names the mistake.
 pub fn note(body: &[u8]) -> Result<Text<500>, Problem> {
     let closing: Closing = read_object(body)?;
     let note = closing.note.ok_or_else(|| {
@@ -124,7 +125,7 @@ pub const fn close_of_payment_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "closeReview", "Closes a flag of a payment")
-                .describe("Once more changes nothing.")
+                .describe("A repetition changes nothing.")
                 .takes(["id", "reason"])
                 .body(as_json(schemas.request::<Closing>()))
                 .answers(

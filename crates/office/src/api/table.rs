@@ -1,4 +1,4 @@
-//! Tables, as they come in and go out.
+//! Tables that callers send and receive.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use super::{Problem, file, query::Query};
 /// The media type of XLSX.
 pub(super) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
-/// Media types that tables come as. What a file is, its bytes tell: browsers call a CSV what the
-/// system calls it, which is Excel's type on many.
+/// The media types that a table may have. The bytes decide the format, since browsers take the media type from
+/// the system: on many systems a CSV has Excel's type.
 const MEDIA_TYPES: [&str; 5] = [
     "text/csv",
     "text/tab-separated-values",
@@ -39,16 +39,16 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
     media_type.trim().to_ascii_lowercase()
 }
 
-/// Whether a body may be a table by its media type.
+/// True if a body with this media type may be a table.
 pub(super) fn is_table(media_type: &str) -> bool {
     MEDIA_TYPES.contains(&media_type)
 }
 
-/// Reads a table that has these columns, in the encoding that the parameter `encoding` names, if any, and
-/// with columns that are called otherwise, as the parameter `columns` says.
+/// Reads a table with these columns. The parameter `encoding` names its encoding, and the parameter `columns`
+/// maps other column names to these.
 ///
 /// # Errors
-/// What the file is instead, or what is wrong with it as a table.
+/// A [`Problem`] if the body is no table, or if it is a table with mistakes.
 pub(super) fn read(body: &[u8], query: &Query, columns: &[&str]) -> Result<Table, Problem> {
     let encoding = query.parsed("encoding", |name| {
         Encoding::parse(name).map_err(|_| format!("must be {}", Encoding::NAMES))
@@ -80,7 +80,7 @@ fn unreadable(error: TableError) -> Problem {
     Problem::new(status, error.to_string())
 }
 
-/// How an answer is written about a table that was read: as that one was.
+/// The format of an answer about a table: that of the table itself.
 pub(super) fn format_of(source: &Source) -> Format {
     match source {
         Source::Csv { separator, .. } => Format::Csv(*separator),
@@ -88,7 +88,8 @@ pub(super) fn format_of(source: &Source) -> Format {
     }
 }
 
-/// The parameter `separator`: a comma, or what a spreadsheet expects where amounts have one.
+/// The parameter `separator`: a comma unless it names another one. Spreadsheets expect a semicolon where
+/// amounts have a decimal comma.
 pub(super) fn separator(query: &Query) -> Result<Separator, Problem> {
     let separators = [
         ("comma", Separator::Comma),
@@ -99,7 +100,7 @@ pub(super) fn separator(query: &Query) -> Result<Separator, Problem> {
     Ok(separator.unwrap_or(Separator::Comma))
 }
 
-/// The answer: a file whose name has this stem.
+/// The table as a file; `stem` is its name without the extension.
 pub(crate) fn into_response(
     sheet: Sheet,
     format: Format,

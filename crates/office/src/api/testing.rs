@@ -1,4 +1,4 @@
-//! Calls of the API over a store in memory, for tests of what it answers.
+//! Calls of the API over a store in memory, for tests of its answers.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{
     store::{Ledger, memory::Memory},
 };
 
-/// A provider without a host.
+/// An API without a host.
 pub(crate) struct Api {
     pub app: App,
     pub memory: Memory,
@@ -25,7 +25,7 @@ fn manager(name: &str) -> Principal {
     Principal::new(name, Role::Manager).unwrap()
 }
 
-/// What it answers.
+/// An answer of the API.
 pub(crate) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
@@ -41,13 +41,13 @@ impl Answer {
         }
     }
 
-    /// The document.
+    /// The answer as a JSON document.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    /// The lines of a table, without its byte order mark, or of documents.
+    /// The lines of the answer, without a byte order mark.
     pub fn lines(&self) -> Vec<&str> {
         self.text.trim_start_matches('\u{FEFF}').lines().collect()
     }
@@ -67,7 +67,7 @@ impl Answer {
         .collect()
     }
 
-    /// A header, or nothing.
+    /// The value of a header; empty if it is absent.
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.map_or("", |value| value.to_str().unwrap())
@@ -75,12 +75,12 @@ impl Answer {
 }
 
 impl Api {
-    /// With an empty store.
+    /// An API over an empty store.
     pub fn new() -> Self {
         Self::with(&[])
     }
 
-    /// The same API, with variables beside those of every test.
+    /// An API over an empty store, with variables in addition to those of every test.
     pub fn with(variables: &[(&'static str, &str)]) -> Self {
         let mut all = mpay_door::config::testing::variables();
         for (name, value) in variables {
@@ -93,7 +93,7 @@ impl Api {
         }
     }
 
-    /// A call, with a body of a media type, at an address below `/api/`.
+    /// Calls the address below `/api/`, with a body of a media type.
     pub async fn call(
         &self,
         method: &str,
@@ -105,14 +105,14 @@ impl Api {
         Answer::of(answer.await)
     }
 
-    /// A call with a document, and an `Idempotency-Key`.
+    /// Posts a document with an `Idempotency-Key`.
     pub async fn post_as(&self, key: &str, address: &str, body: &Value) -> Answer {
         let body = body.to_string();
         let answer = self.answer("POST", address, "application/json", key, body.as_bytes());
         Answer::of(answer.await)
     }
 
-    /// The same where the answer is no text: status, media type and content.
+    /// Makes a call whose answer is not text: status, media type and content.
     pub async fn bytes(
         &self,
         method: &str,
@@ -160,17 +160,17 @@ impl Api {
         answer.unwrap_or_else(Problem::into_response)
     }
 
-    /// The same API, called by another manager.
+    /// An API over the same store, called by another manager.
     pub fn by(&self, name: &str) -> Self {
         self.by_principal(manager(name))
     }
 
-    /// The same API, called by somebody in a role.
+    /// An API over the same store, called by a principal with this role.
     pub fn in_role(&self, role: Role) -> Self {
         self.by_principal(Principal::new(role.name(), role).unwrap())
     }
 
-    /// This very API, called by somebody in a role.
+    /// This API itself, called by a principal with this role.
     pub fn into_role(self, role: Role) -> Self {
         let caller = Principal::new(role.name(), role).unwrap();
         Self { caller, ..self }
@@ -184,7 +184,7 @@ impl Api {
         }
     }
 
-    /// What is found at an address.
+    /// Reads the resource at an address.
     pub async fn get(&self, address: &str) -> Answer {
         self.call("GET", address, "", "").await
     }

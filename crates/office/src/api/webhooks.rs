@@ -1,4 +1,4 @@
-//! `/api/webhooks`: who is told, and how it goes with them.
+//! `/api/webhooks`: the receivers of webhooks, and the state of their delivery.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -25,7 +25,7 @@ pub(super) struct WebhooksAnswer {
     webhooks: Vec<WebhookAnswer>,
 }
 
-/// A receiver.
+/// A receiver of webhooks.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct WebhookAnswer {
@@ -33,26 +33,27 @@ pub(super) struct WebhookAnswer {
     name: String,
     /// Scheme, host and port of its address.
     origin: String,
-    /// What it is told of: `orders`, `payments`, `refusals`, `settlements`, `reviews`, `alerts`.
+    /// The groups of events that it receives: `orders`, `payments`, `refusals`, `settlements`, `reviews`,
+    /// `alerts`.
     events: Vec<&'static str>,
-    /// `active`, `failing`, `paused` (it asked for time) or `ended` (it answered 410).
+    /// `active`, `failing`, `paused` (it asked for a pause) or `ended` (it answered 410).
     status: &'static str,
-    /// Messages that are not delivered yet: at least so many.
+    /// Number of messages that are not delivered yet.
     pending: usize,
-    /// Whether there may be more than `pending`.
+    /// True if there may be more than `pending`.
     pending_more: bool,
-    /// When it last took a message.
+    /// Time of the latest message that it accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_success_at: Option<String>,
-    /// When it last did not.
+    /// Time of the latest attempt that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
-    /// Of a receiver that is paused: it is sent nothing before.
+    /// For a receiver that is paused: the time before which it is sent nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_until: Option<String>,
-    /// Of one that has ended: since when.
+    /// For a receiver that has ended: the time of its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<String>,
 }
@@ -69,12 +70,12 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "outbox",
                 "listWebhooks",
-                "Who is told, and how it goes with them",
+                "The receivers of webhooks, and the state of their delivery",
             )
-            .describe("The receivers of the variable `webhooks`; never their secrets.")
+            .describe("The receivers in the variable `webhooks`, without their secrets.")
             .answers(
                 200,
-                "All of them.",
+                "All receivers.",
                 as_json(schemas.answer::<WebhooksAnswer>()),
             )
             .fails([409])
@@ -104,9 +105,9 @@ pub const fn resume_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "outbox",
                 "resumeWebhook",
-                "Sends to a receiver again that answered 410",
+                "Resumes delivery to a receiver that answered 410",
             )
-            .describe("What it missed is delivered by the next calls for it. Of a receiver that asked for time this ends the pause. Of any other it changes nothing.")
+            .describe("The next deliveries send the messages that it missed. For a receiver that asked for a pause, this ends the pause. For any other receiver it changes nothing.")
             .takes(["receiver"])
             .answers(
                 200,
@@ -140,7 +141,7 @@ async fn resume<P: Platform>(
     json(StatusCode::OK, &describe(call, receiver).await?)
 }
 
-/// Who tells the receivers.
+/// The sender of messages to the receivers.
 pub(super) fn notifier<'a, P: Platform>(call: &Call<'a, P>) -> Result<Notifier<'a, P>, Problem> {
     let notifier = call.config.notifier(call.app, call.store);
     notifier.ok_or_else(|| match call.config.webhook_off() {
@@ -152,7 +153,7 @@ pub(super) fn notifier<'a, P: Platform>(call: &Call<'a, P>) -> Result<Notifier<'
     })
 }
 
-/// The receiver of this name; where there is one alone, no name is needed. A name that is none has the
+/// The receiver with this name. If there is only one, no name is needed. An unknown name is refused with the
 /// status `otherwise`.
 pub(super) fn receiver<'a, P: Platform>(
     call: &Call<'a, P>,
@@ -170,13 +171,13 @@ pub(super) fn receiver<'a, P: Platform>(
     }
 }
 
-/// No receiver is named, or one that is not there.
+/// The problem for a missing or unknown name of a receiver.
 fn unknown<P: Platform>(call: &Call<'_, P>, status: StatusCode) -> Problem {
     let names = call.config.notification.receivers.iter();
     let names: Vec<_> = names.map(|receiver| receiver.name.as_str()).collect();
     let names = names.join(", ");
     match call.config.webhook_off() {
-        // It may be the one with the mistake.
+        // The name may belong to the entry with the mistake.
         Some(variable) => {
             Problem::switched_off(&format!("A receiver beside these: {names}"), variable)
         }
@@ -270,7 +271,7 @@ mod tests {
         report
     }
 
-    /// What is said of a receiver.
+    /// The description of a receiver.
     async fn webhook(api: &Api, number: usize) -> Value {
         api.get("webhooks").await.json()["webhooks"][number].clone()
     }
@@ -303,7 +304,7 @@ mod tests {
             (&json!("paused"), &json!(2))
         );
         assert_eq!(chat["paused_until"], "2026-06-01T12:10:00+03:00");
-        // Somebody who knows better ends the pause.
+        // A person who knows better ends the pause.
         let (status, resumed) = post(&api, "webhooks/chat/resume", &Value::Null).await;
         assert_eq!((status, &resumed["status"]), (200, &json!("failing")));
         assert_eq!(deliver(&api).await["delivered"], 2);
@@ -370,7 +371,7 @@ mod tests {
             problem["detail"].as_str().unwrap().contains("erp, chat"),
             "{problem}"
         );
-        // With a mistake in one entry nobody knows whether there is one receiver alone.
+        // If one entry has a mistake, it is not known that there is only one receiver.
         let (erp, _) = WEBHOOKS.split_once('\n').unwrap();
         let alone = Api::with(&[("webhooks", erp), ORIGIN]);
         assert_eq!(alone.get("outbox").await.status, 200);

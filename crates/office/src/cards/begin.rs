@@ -24,83 +24,83 @@ use crate::{
     store::{Beginning, CardEntry, CardPayment, Ledger, Platform, RegisterError, StoredOrder},
 };
 
-/// For how long whoever begins a payment may be at it: longer than a call lasts.
+/// The time for which the call that began a payment may still be running. It is longer than any call lasts.
 const OPENING: SignedDuration = SignedDuration::from_secs(60);
-/// The most payments of an order that were begun lately and came to nothing.
+/// The most recent payments in an order's list. With more than these, no further payment is begun.
 const MOST_BEGUN: usize = 50;
-/// How often it is judged anew because others began meanwhile.
+/// The most times that a request is judged again because other payments were begun meanwhile.
 const TRIES: u32 = 4;
 
-/// What somebody wishes to pay.
+/// A request to begin a payment.
 #[derive(Debug, Clone)]
 pub struct Wish<'a> {
     /// The order's service.
     pub service: &'a ServiceId,
     /// Its key.
     pub key: &'a OrderKey,
-    /// How much; `None` is what is due.
+    /// The amount; `None` for the amount due.
     pub amount: Option<Money>,
-    /// How the money is to be taken.
+    /// The way in which the money is to be taken.
     pub capture: Capture,
-    /// Where the payer goes in the end; `None` where none goes to the gateway.
+    /// The address to which the payer returns at the end; `None` if the payer does not go to the gateway.
     pub return_url: Option<&'a str>,
-    /// Whose saved cards the gateway's page shows, or which is charged.
+    /// The customer whose saved cards the gateway's page shows, or whose card is charged.
     pub customer: Option<&'a CustomerId>,
-    /// The saved card.
+    /// The saved card to show or charge.
     pub card: Option<&'a CardId>,
-    /// Whether the saved card is charged at once, its holder absent.
+    /// True to charge the saved card at once, in its holder's absence.
     pub unattended: bool,
     /// The language of the gateway's pages.
     pub language: Option<&'a str>,
-    /// The payer's address.
+    /// The payer's IP address.
     pub payer_ip: Option<&'a str>,
-    /// Name of the principal; `None` is the payer.
+    /// Name of the principal who asks; `None` if the payer does.
     pub by: Option<&'a str>,
     /// The name of the request, the same if it is repeated.
     pub request: &'a str,
-    /// What it asks for.
+    /// The content of the request. A repetition must have the same.
     pub content: &'a [u8],
 }
 
 /// A payment that was begun.
 #[derive(Debug)]
 pub struct Begun {
-    /// It.
+    /// The payment.
     pub payment: CardPayment,
-    /// Where the payer is to be sent; `None` where the session is over.
+    /// The page to which to send the payer; `None` if the session is over.
     pub redirect_url: Option<String>,
-    /// Whether it was begun by this call.
+    /// True if this call began it.
     pub is_new: bool,
 }
 
-/// Why nothing was begun.
+/// The reason why no payment was begun.
 #[derive(Debug)]
 pub struct NotBegun {
-    /// What whoever asked is told.
+    /// The problem for the caller.
     pub problem: Problem,
-    /// What it waits for; `None` where that is something else, or will be over in a moment.
+    /// The payment at work that prevents it; `None` if the reason is another one, or will be gone in a moment.
     pub kept: Option<Kept>,
 }
 
-/// What keeps another payment by card of an order from being begun.
+/// The payments by card that prevent another payment of the same order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
-    /// What it is.
+    /// The kind of reason.
     pub why: Why,
-    /// What is held on cards, or being charged to saved ones, of all payments of the order: whoever pays
-    /// it by MPay pays it twice.
+    /// The sum that is held on cards, or being charged to saved cards, over all payments of the order. A payer
+    /// who pays this sum through MPay pays it twice.
     pub amount: Money,
 }
 
-/// What a payment at work is about. Of several the greatest is told: whoever has paid, knowing it or not,
-/// is not to pay again.
+/// The state of a payment at work. If there are several, the greatest counts: a payer who has paid, perhaps
+/// without knowing it, must not pay again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// The gateway leaves open what becomes of one, until then at the latest.
+    /// The gateway does not tell the outcome yet; it must by this time at the latest.
     Unclear(Timestamp),
-    /// A saved card is being charged, its holder absent, and may have been.
+    /// A saved card is being charged in its holder's absence, and the charge may have succeeded.
     Charging,
-    /// The money of one is held on a card, and is to be taken or released.
+    /// Money is held on a card, to be charged or released.
     Held,
 }
 
@@ -113,24 +113,24 @@ impl<E: Into<Problem>> From<E> for NotBegun {
     }
 }
 
-/// What a payment that was begun before means for another one of its order.
+/// The meaning of an earlier payment for a new one of the same order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// Nothing more comes of it.
+    /// Nothing more comes of the earlier payment.
     Over,
     /// The payer may still pay.
     Open,
-    /// Money may be on its way, or somebody is at it.
+    /// Money may have moved, or a call is running.
     AtWork,
 }
 
 impl<P: Platform> Desk<'_, P> {
-    /// Begins a payment. One that is still open with the same amount and capture is given again, and so
-    /// is that of the same request.
+    /// Begins a payment. If a payment with the same amount and capture is still open, or if the same request
+    /// began one, that payment is returned.
     ///
     /// # Errors
-    /// [`NotBegun`] if the order cannot be paid so, or the gateway opens no session: then nobody can
-    /// pay, and the next request begins anew.
+    /// [`NotBegun`] if the order cannot be paid in this way, or if the gateway opens no session. Then nobody
+    /// can pay by the payment, and the next request begins a new one.
     pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun, NotBegun> {
         let terminal = self.cards.of(wish.service).ok_or_else(|| {
             conflict("Orders of this service are not paid by card: see card_services.")
@@ -163,8 +163,8 @@ impl<P: Platform> Desk<'_, P> {
                     _ if *standing == Standing::AtWork => {
                         return Err(at_work(payment, self.store.now()));
                     }
-                    // The gateway opened no session, or nothing was sent: nobody pays by it, so it is
-                    // begun anew.
+                    // The gateway opened no session, or no command was sent. Nobody can pay by this payment, so
+                    // a new one is begun.
                     _ => given_up += 1,
                 }
             }
@@ -173,7 +173,8 @@ impl<P: Platform> Desk<'_, P> {
                 Some(known) if is_under_way(&known) || known.ended.is_some() => {
                     return Ok(self.again(known)?);
                 }
-                // The same request is ahead, and was not seen in the order yet.
+                // Another call of the same request has begun the payment, but the order's record did not show
+                // it yet.
                 Some(_) => {
                     self.pause(try_).await;
                     continue;
@@ -187,12 +188,12 @@ impl<P: Platform> Desk<'_, P> {
                 let started = &payment.attempt.started;
                 let attempt = &payment.attempt;
                 payment.session.is_some()
-                    // The page of a customer shows their cards, to them alone.
+                    // The page of a customer shows their cards, and only they may see it.
                     && !payment.is_erased
                     && attempt.customer.as_deref() == wish.customer.map(CustomerId::as_str)
                     && attempt.card.as_deref() == wish.card.map(CardId::as_str)
                     && amount(&started.amount).is_ok_and(|amount| amount == wanted)
-                    // The order may ask for something else since.
+                    // The order's lines may have changed since.
                     && started.lines == of_lines
                     && started.capture == wish.capture
                     && payment.expires_at() > now
@@ -202,7 +203,7 @@ impl<P: Platform> Desk<'_, P> {
                 payment.as_ref().filter(|_| *standing == Standing::Open)
             });
             if wish.unattended {
-                // They may pay any moment, and nobody is there to see that both did.
+                // The payer may pay at any moment, and nobody is present to see that both payments were made.
                 if open.clone().next().is_some() {
                     return Err(at_the_page().into());
                 }
@@ -224,7 +225,7 @@ impl<P: Platform> Desk<'_, P> {
                 .into());
             }
             let id = self.id(&secret, wish, given_up)?;
-            // Of two calls of one request the other may be ahead, with its own place not seen yet.
+            // Another call of the same request may be ahead, and its payment not visible yet.
             let judge = |stored: &StoredOrder| {
                 let mut begun = stored.begun.iter();
                 if begun.any(|begun| !known.contains_key(&begun.started.payment_id)) {
@@ -262,8 +263,8 @@ impl<P: Platform> Desk<'_, P> {
         self.store.platform().sleep(pause).await;
     }
 
-    /// The payment of the same request, if it is not among those that were begun lately any more: it is
-    /// recorded, or long ago. Passes by those that were given up.
+    /// The payment of the same request, if it is not in the list of recent payments any more: it is recorded,
+    /// or was begun long ago. Payments that were given up are skipped.
     async fn of_request(
         &self,
         secret: &crate::store::Secret,
@@ -274,7 +275,7 @@ impl<P: Platform> Desk<'_, P> {
             let id = self.id(secret, wish, *given_up)?;
             match self.store.card_payments().get(&id).await? {
                 Some(known) if known.attempt.unattended && !is_under_way(&known) => {
-                    // Another one of it is there only if this one was given up.
+                    // A later payment of the request exists only if this one was given up.
                     if known.not_opened.is_none() && !not_sent(&known) {
                         return Ok(Some(known));
                     }
@@ -285,8 +286,8 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// `card` and 32 hexadecimal digits that nobody can guess: the same for the same request, so that its
-    /// repetition finds it, and another one where the gateway opened no session.
+    /// The id: `card` and 32 hexadecimal digits that nobody can guess. A repetition of the request has the same
+    /// id; after a session that the gateway did not open, the id is another one.
     fn id(
         &self,
         secret: &crate::store::Secret,
@@ -298,7 +299,7 @@ impl<P: Platform> Desk<'_, P> {
         let request = wish.request.as_bytes();
         let parts = [service, key.as_bytes(), request, &given_up.to_be_bytes()];
         let digest = secret.digest("card-id", &parts);
-        // Fewer would give one id to several payments.
+        // With fewer digits several payments could have the same id.
         let digits = digest
             .get(..32)
             .ok_or_else(|| Problem::internal("a digest is too short"))?;
@@ -334,8 +335,8 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// What the payments that an order was begun to be paid by mean for another one. Those that may still
-    /// be paid are asked for.
+    /// The meaning of the order's recent payments for a new one, by their ids. The gateway is asked about
+    /// payments that may still be paid.
     async fn standings(
         &self,
         order: &StoredOrder,
@@ -368,7 +369,7 @@ impl<P: Platform> Desk<'_, P> {
             return self.unsent(payment).await;
         }
         if payment.session.is_none() && !payment.attempt.unattended {
-            // Nobody knows its session, if there is one.
+            // If there is a session, nobody knows it.
             let age = now.duration_since(payment.started_at);
             let is_over = payment.not_opened.is_some() || age >= OPENING;
             let standing = if is_over {
@@ -387,7 +388,7 @@ impl<P: Platform> Desk<'_, P> {
         let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
         let standing = match state {
             _ if payment.open_command().is_some() => Standing::AtWork,
-            // Nobody but this provider pays by it, and what it sent has ended.
+            // Only this provider can pay by it, and the command that it sent has ended.
             None | Some(CardState::Open | CardState::Failed)
                 if is_past || payment.attempt.unattended =>
             {
@@ -395,15 +396,15 @@ impl<P: Platform> Desk<'_, P> {
             }
             None | Some(CardState::Open | CardState::Failed) => Standing::Open,
             Some(CardState::Released) => Standing::Over,
-            // The order has it as a payment now.
+            // The order's own list has it as a payment now.
             Some(CardState::Paid | CardState::Refunded | CardState::ChargedBack) => Standing::Over,
             Some(CardState::Pending | CardState::Unknown | CardState::Held) => Standing::AtWork,
         };
         Ok((standing, payment))
     }
 
-    /// What one to charge a saved card means of which no command stands in its list. After a while it is
-    /// given up, and so nobody sends anything of it any more.
+    /// The meaning of a payment that should charge a saved card, but has no command in its list. After
+    /// [`OPENING`] it is given up, and then no call sends its command any more.
     async fn unsent(&self, payment: CardPayment) -> Result<(Standing, CardPayment), Problem> {
         let age = self.store.now().duration_since(payment.started_at);
         if payment.not_opened.is_none() && age < OPENING {
@@ -418,7 +419,7 @@ impl<P: Platform> Desk<'_, P> {
         Ok((standing, payment))
     }
 
-    /// Charges the saved card of a payment that was begun, once.
+    /// Charges the saved card of a payment that was begun. It is charged once only.
     async fn charge_saved(&self, payment: CardPayment) -> Result<Begun, Problem> {
         let command = CommandJson {
             kind: CommandKind::Pay,
@@ -437,7 +438,7 @@ impl<P: Platform> Desk<'_, P> {
         })
     }
 
-    /// The customer of a session at the Wallet: whom the caller named, or else one of this payment
+    /// The customer of a session at the Wallet: the one that the caller named, or else one for this payment
     /// alone. `None` at another interface.
     fn customer_of(
         &self,
@@ -455,7 +456,7 @@ impl<P: Platform> Desk<'_, P> {
         self.cards.customer(&id).map_err(Problem::internal)
     }
 
-    /// Opens a session at the gateway, of a payment that was begun.
+    /// Opens a session at the gateway for a payment that was begun.
     async fn open(
         &self,
         payment: CardPayment,
@@ -532,7 +533,7 @@ impl<P: Platform> Desk<'_, P> {
         .retry_after(30))
     }
 
-    /// A session with what is shown at the gateway's page, and to whom.
+    /// A session with the template, language and IP address for the gateway's page.
     pub(super) fn dressed<'s>(
         &'s self,
         mut session: Init<'s>,
@@ -551,8 +552,8 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// Gives a payment up whose session nobody knows, or of which nothing was sent. It is watched all
-    /// the same.
+    /// Gives up a payment whose session is not known, or whose command was not sent. The check still watches
+    /// it.
     async fn not_opened(&self, id: &PaymentId, why: &str) -> Result<CardPayment, Problem> {
         let judge = |payment: &CardPayment| {
             let reason = why.to_owned();
@@ -562,7 +563,7 @@ impl<P: Platform> Desk<'_, P> {
         self.append(id, None, judge).await
     }
 
-    /// What was begun before.
+    /// An earlier payment as the result.
     fn again(&self, payment: CardPayment) -> Result<Begun, Problem> {
         let redirect_url = self.redirect_url(&payment)?;
         Ok(Begun {
@@ -572,7 +573,7 @@ impl<P: Platform> Desk<'_, P> {
         })
     }
 
-    /// Where the payer of a payment is to be sent; `None` where nothing is to be paid there any more.
+    /// The gateway's page to which to send the payer; `None` if nothing can be paid there any more.
     pub fn redirect_url(&self, payment: &CardPayment) -> Result<Option<String>, Problem> {
         let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
         let is_open = matches!(state, None | Some(CardState::Open | CardState::Failed))
@@ -592,22 +593,22 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
-/// Whether somebody can pay by a payment, or this provider has asked for it to be paid.
+/// True if somebody can pay by the payment, or if its command may have been sent.
 fn is_under_way(payment: &CardPayment) -> bool {
     payment.session.is_some() || (payment.pay_command().is_some() && !not_sent(payment))
 }
 
-/// Whether the command of a payment was never sent, for certain.
+/// True if the command of the payment was certainly not sent.
 fn not_sent(payment: &CardPayment) -> bool {
     let outcome = payment.pay_command().and_then(|pay| pay.outcome.as_ref());
     outcome.is_some_and(|(_, outcome)| outcome.reason.as_deref() == Some(NOT_SENT))
 }
 
-/// Why nothing is begun.
+/// The reason why a payment is not begun.
 enum Judged {
-    /// Others have begun meanwhile.
+    /// Another payment was begun meanwhile.
     Changed,
-    /// The order cannot be paid so.
+    /// The order cannot be paid in this way.
     Refused(String),
 }
 
@@ -620,9 +621,8 @@ fn at_the_page() -> Problem {
         .retry_after(300)
 }
 
-/// Until when at the latest the gateway leaves open what becomes of a payment; `None` where it does not,
-/// or where that time is over and it still says nothing else. Where the payer has left it, such as at
-/// their bank's page, that may be long.
+/// The latest time at which the gateway must tell the outcome of a payment. `None` if it has told it, or if
+/// that time has passed. A payer who left at their bank's page can make this take long.
 pub fn unclear_until(payment: &CardPayment, now: Timestamp) -> Option<Timestamp> {
     let (_, seen) = payment.seen.as_ref()?;
     let is_unclear = matches!(seen.state, CardState::Pending | CardState::Unknown);
@@ -630,13 +630,13 @@ pub fn unclear_until(payment: &CardPayment, now: Timestamp) -> Option<Timestamp>
     if !is_unclear || payment.ended.is_some() && open.is_none() {
         return None;
     }
-    // While a command is at work, the gateway leaves open what becomes of that.
+    // While a command is at work, the gateway does not tell the outcome of that command.
     let since = open.map_or(payment.started_at, |open| open.at);
     let until = since.checked_add(UNCLEAR).ok();
     until.filter(|until| *until > now)
 }
 
-/// What it is about a payment at work that keeps others from being begun, where that takes a while.
+/// The reason why a payment at work prevents others; `None` if it will be gone in a moment.
 fn kept(payment: &CardPayment, now: Timestamp) -> Result<Option<Kept>, Problem> {
     let seen = payment.seen.as_ref().map(|(_, seen)| seen);
     let started = &payment.attempt.started;
@@ -655,7 +655,7 @@ fn kept(payment: &CardPayment, now: Timestamp) -> Result<Option<Kept>, Problem> 
     Ok(Some(Kept { why, amount }))
 }
 
-/// The same of all payments at work, and of which one is told.
+/// The reason over all payments at work, and the payment that it names.
 fn kept_by_all<'a>(
     payments: impl IntoIterator<Item = &'a CardPayment>,
     now: Timestamp,
@@ -676,8 +676,8 @@ fn kept_by_all<'a>(
     Ok(all)
 }
 
-/// What keeps an order from being paid once more, as the books know it: nobody is asked for it, and no
-/// gateway need be configured.
+/// The reason why an order must not be paid once more, according to the books alone: the gateway is not asked,
+/// and need not be configured.
 ///
 /// # Errors
 /// A [`Problem`] if the store fails, or a record is damaged.
@@ -699,21 +699,21 @@ pub async fn kept_by_books<P: Platform>(
             state,
             Some(CardState::Pending | CardState::Unknown | CardState::Held)
         );
-        // Without a gateway nobody notes that it has ended.
+        // Without a gateway nothing records the end of a payment, so only recent ones count.
         let is_lately = now.duration_since(payment.started_at) < HOLD.saturating_add(UNCLEAR);
         is_lately && (payment.open_command().is_some() || payment.ended.is_none() && is_told)
     });
     Ok(kept_by_all(at_work, now)?.map(|(kept, _)| kept))
 }
 
-/// Others are at work.
+/// The refusal because other payments are at work.
 fn at_work<'a>(payments: impl IntoIterator<Item = &'a CardPayment>, now: Timestamp) -> NotBegun {
     let kept = match kept_by_all(payments, now) {
         Ok(kept) => kept,
         Err(problem) => return problem.into(),
     };
     let detail = match kept.map(|(kept, payment)| (kept.why, payment)) {
-        // All the while the order can be paid by MPay.
+        // The order can be paid through MPay during all this time.
         Some((Why::Unclear(until), _)) => format!(
             "{AT_WORK} The gateway says when it is over, at the latest at {}. Until then the order can be paid by MPay.",
             time::format(until)
@@ -743,7 +743,7 @@ fn at_work<'a>(payments: impl IntoIterator<Item = &'a CardPayment>, now: Timesta
 const AT_WORK: &str =
     "A payment by card of this order is at work, or it is not known what became of it.";
 
-/// Whether nothing is to be expected of a session that began then any more.
+/// True if nothing more can happen in a session that ended this long ago.
 pub(super) fn is_past(payment: &CardPayment, now: Timestamp) -> bool {
     now.duration_since(payment.expires_at()) >= AFTER_SESSION
 }

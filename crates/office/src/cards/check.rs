@@ -1,4 +1,4 @@
-//! What a timer asks for: the payments that are not over, and those that were paid a while ago.
+//! The questions of a timer: payments that are not over, and payments that were made a while ago.
 
 use std::collections::HashMap;
 
@@ -20,38 +20,38 @@ use crate::{
     store::{CardPayment, Platform, Span, StoreError, StoredPayment},
 };
 
-/// How many are asked for by one call, and how many at once.
+/// The most payments that one call asks for, and the most that it asks for concurrently.
 const MOST: usize = 50;
 const AT_ONCE: usize = 10;
-/// After so long a call asks for no more: it must end in time.
+/// The time after which a call asks for no more payments, since it must end in time.
 const ENOUGH: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// What a call has asked for.
+/// The result of a call.
 #[derive(Debug, Default, Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "CardCheckAnswer"))]
 pub struct Checked {
-    /// How many payments were asked for.
+    /// Number of payments that the gateway was asked about.
     pub asked: usize,
-    /// Of how many the gateway did not tell the state.
+    /// Number of payments whose state the gateway did not tell.
     pub unanswered: usize,
-    /// How many are still not over, or are to be asked for by the next call.
+    /// Number of payments that are not over, or that the next call will ask about.
     pub open: usize,
-    /// What `cursor` must be to go on; absent at the end.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// The place in the journal to go on after.
+    /// The place in the journal after which the next call continues.
     #[serde(skip)]
     pub place: Option<u64>,
 }
 
-/// When the state was asked for last, as a note: it only saves asking.
+/// The name of the note with the time of the latest question. The note only saves questions.
 fn note(id: &PaymentId) -> String {
     format!("card-asked {id}")
 }
 
 impl<P: Platform> Desk<'_, P> {
-    /// Asks for what is not over and due to be asked for.
+    /// Asks about the payments that are not over, if their next question is due.
     ///
     /// # Errors
     /// A [`Problem`] if the store fails.
@@ -71,7 +71,7 @@ impl<P: Platform> Desk<'_, P> {
                     None => None,
                 };
                 let Some(payment) = payment else {
-                    // Its place in the order's list was passed by: it was never begun.
+                    // Its entry in the order's list was skipped, so the payment was never begun.
                     walk.is_over(id);
                     continue;
                 };
@@ -91,7 +91,7 @@ impl<P: Platform> Desk<'_, P> {
                     let looked = match looked {
                         Ok(looked) => looked,
                         Err(problem) => {
-                            // It concerns this payment alone.
+                            // The problem concerns this payment alone.
                             failed(problem);
                             checked.unanswered += 1;
                             continue;
@@ -112,9 +112,9 @@ impl<P: Platform> Desk<'_, P> {
         Ok(checked)
     }
 
-    /// Asks again for what was recorded in a span, after a place in the journal, and for what was begun
-    /// in it and ended without money: somebody may have paid after all, in a session that lasts longer
-    /// than ours is said to.
+    /// Asks again about the payments that were recorded in a span, after a place in the journal, and about
+    /// those that were begun in it and ended without money. Their payers may have paid after all, if the
+    /// gateway's session lasted longer than announced.
     ///
     /// # Errors
     /// A [`Problem`] if the store fails.
@@ -173,7 +173,8 @@ impl<P: Platform> Desk<'_, P> {
         Ok(checked)
     }
 
-    /// The payments of these ids; `None` for one whose record is damaged, which is nobody else's.
+    /// The payments with these ids; `None` for a payment whose record is damaged, so that it does not affect
+    /// the others.
     async fn payments(
         &self,
         ids: &[PaymentId],
@@ -197,8 +198,8 @@ impl<P: Platform> Desk<'_, P> {
         Ok(found)
     }
 
-    /// Asks for a payment, unless somebody did a moment ago. `None` if none of this id was begun;
-    /// `Some(None)` if it was not asked for.
+    /// Asks about a payment, unless it was asked about a moment ago. `None` if no payment with this id was
+    /// begun; `Some(None)` if the gateway was not asked.
     ///
     /// # Errors
     /// A [`Problem`] if the store fails.
@@ -206,7 +207,7 @@ impl<P: Platform> Desk<'_, P> {
         &self,
         id: &PaymentId,
     ) -> Result<Option<Option<Looked>>, Problem> {
-        /// How often strangers bring about a question for one payment.
+        /// The shortest time between two questions about one payment that strangers cause.
         const EVERY: SignedDuration = SignedDuration::from_secs(3);
         let Some(payment) = self.store.card_payments().get(id).await? else {
             return Ok(None);
@@ -227,7 +228,7 @@ impl<P: Platform> Desk<'_, P> {
         self.look(payment.clone()).await
     }
 
-    /// Whether nothing more is to be expected of a payment.
+    /// True if nothing more is expected of a payment.
     async fn is_over(&self, payment: &CardPayment) -> Result<bool, Problem> {
         if payment.open_command().is_some() {
             return Ok(false);
@@ -237,20 +238,20 @@ impl<P: Platform> Desk<'_, P> {
         }
         let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
         let is_paid = state.is_some_and(|state| state.reach() == CardState::Paid.reach());
-        // It is recorded before it is noted as seen; this makes sure.
+        // A payment is recorded before its state is written. This makes sure that it is.
         let recorded = match is_paid {
             true => self.store.payments().get(&super::id_of(payment)?).await?,
             false => None,
         };
         let now = self.store.now();
-        // A refund of which nothing was seen may be done yet.
+        // A refund whose outcome is unseen may still be made.
         let may_come = |recorded: &StoredPayment| {
             lost(payment, recorded).any(|lost| now.duration_since(lost.at) < UNCLEAR)
         };
         Ok(recorded.is_some_and(|recorded| !may_come(&recorded)))
     }
 
-    /// Whether a payment is to be asked for now.
+    /// True if the next question about a payment is due.
     async fn is_due(&self, id: &PaymentId, payment: &CardPayment) -> Result<bool, Problem> {
         let now = self.store.now();
         let last = self.store.notes().time(&note(id)).await?;
@@ -261,7 +262,7 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
-/// Whether a payment is given up of which no money was seen.
+/// True if a payment is given up, and no money was seen.
 fn ended_without_money(payment: &CardPayment) -> bool {
     matches!(
         payment.ended,
@@ -275,7 +276,7 @@ fn failed(problem: Problem) {
     log!("the state of a payment by card could not be asked for: {detail}");
 }
 
-/// How long after one question the next is due.
+/// The time from one question about a payment to the next.
 fn every(payment: &CardPayment, now: Timestamp) -> SignedDuration {
     let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
     if payment.open_command().is_some() {
@@ -289,7 +290,7 @@ fn every(payment: &CardPayment, now: Timestamp) -> SignedDuration {
         }
         None | Some(CardState::Open | CardState::Failed) => SignedDuration::ZERO,
         Some(CardState::Pending | CardState::Unknown) => SignedDuration::from_mins(5),
-        // It is not decided yet: another hold of its order is being taken.
+        // It is undecided: another hold of its order is being charged.
         Some(CardState::Held)
             if payment.attempt.started.capture == Capture::Checked
                 && payment.commands.is_empty() =>

@@ -1,5 +1,5 @@
-//! Commands: to take what is held, to release it, to give money back. Each stands in the payment's list
-//! before it is sent, one at a time; whether it was done, the gateway's state says.
+//! Commands: charge held money, release it, refund. Each command is written into the payment's list before it
+//! is sent, one at a time. The gateway's state tells if it was carried out.
 
 use cryptoprocessing::{
     CardId, Charge, Command as _, CustomerId, OrderId, PaySaved, Refund, Unblock,
@@ -25,36 +25,36 @@ use crate::{
     },
 };
 
-/// Why a command is not done that was never sent.
+/// The reason of a command that was certainly never sent.
 pub(super) const NOT_SENT: &str = "not sent";
 
-/// What somebody wants done.
+/// A command that a caller wants carried out.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// What.
+    /// The kind of command.
     pub kind: CommandKind,
-    /// How much; `None` is all.
+    /// The amount; `None` for all of it.
     pub amount: Option<Money>,
-    /// Why, of a refund.
+    /// The reason for a refund.
     pub note: Option<String>,
     /// Name of the principal.
     pub by: String,
-    /// Digests of the name of the request that may be repeated, and of what it asks for.
+    /// Digests of the idempotency key and of the request's content; `None` if the request cannot be repeated.
     pub request: Option<[String; 2]>,
-    /// Whether they have looked for the refunds of which nothing was seen, and those are not done.
+    /// True if the caller has looked for the refunds whose outcome is unseen, and they were not made.
     pub checked: bool,
-    /// Whether they know that the order is refunded by other means, and want it all the same.
+    /// True if the caller knows that the order was refunded by other means, and wants this refund in addition.
     pub despite_refunded: bool,
 }
 
-/// What became of it.
+/// The outcome of a command.
 #[derive(Debug)]
 pub enum Became {
-    /// It is done.
+    /// It is carried out.
     Done(Box<CardPayment>),
-    /// It is not known yet.
+    /// Its outcome is not known yet.
     Open(Box<CardPayment>),
-    /// It is not done, for this reason.
+    /// It is not carried out, for this reason.
     Refused(String),
 }
 
@@ -63,10 +63,10 @@ fn conflict(detail: impl Into<String>) -> Problem {
 }
 
 impl<P: Platform> Desk<'_, P> {
-    /// Takes what is held, or releases it. Once more changes nothing.
+    /// Charges held money, or releases it. A repetition changes nothing.
     ///
     /// # Errors
-    /// A [`Problem`] if it is not to be done, or nobody knows.
+    /// A [`Problem`] if the command is refused, or if the gateway does not tell the state.
     pub async fn settle(&self, id: &PaymentId, order: &Order) -> Result<Became, Problem> {
         let payment = self.asked(id).await?;
         let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
@@ -130,9 +130,9 @@ impl<P: Platform> Desk<'_, P> {
         Ok(done(looked, count))
     }
 
-    /// Whether what is held is to be taken, as `amount`. The order says so before the gateway is told, so
-    /// of several holds of one order, and whoever looks at them at once, one is taken. `Err` says why
-    /// not.
+    /// Decides if held money may be charged, with this amount. The decision is written into the order before
+    /// the gateway is told. So of several holds of one order only one is charged, however many calls decide at
+    /// the same time. `Err` has the reason for a refusal.
     pub(super) async fn may_take(
         &self,
         payment: &CardPayment,
@@ -156,15 +156,16 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// Gives money back. The same request again does not give it back again.
+    /// Refunds money. A repetition of the same request does not refund it again.
     ///
     /// # Errors
-    /// A [`Problem`] if it is not to be done; nothing is sent then.
+    /// A [`Problem`] if the refund is refused; nothing is sent then.
     pub async fn refund(&self, id: &PaymentId, order: &Order) -> Result<Became, Problem> {
         if let Some(known) = self.repeated(id, order).await? {
             return Ok(known);
         }
-        // Asked for right before, so that what remains then is certain, whatever was done in the cabinet.
+        // The state is asked for immediately before, so that the remaining amount is certain, whatever was done
+        // in the cabinet.
         let payment = self.asked(id).await?;
         if payment.open_command().is_some() {
             return Err(at_work());
@@ -206,8 +207,8 @@ impl<P: Platform> Desk<'_, P> {
         Ok(done(looked, count))
     }
 
-    /// Refuses what would give the same money back again: somebody has set the order to Refunded, by
-    /// another way than the card.
+    /// Refuses a refund of money that was already refunded: somebody has set the order to `Refunded`, by
+    /// another means than the card.
     async fn not_refunded(&self, payment: &CardPayment) -> Result<(), Problem> {
         let (service, key) = self.record_address(payment)?;
         let found = self.store.orders().get(&service, &key).await?;
@@ -224,7 +225,7 @@ impl<P: Platform> Desk<'_, P> {
         )))
     }
 
-    /// What became of the same request before.
+    /// The outcome of the same request, if it was made before.
     async fn repeated(&self, id: &PaymentId, order: &Order) -> Result<Option<Became>, Problem> {
         let payment = self.store.card_payments().get(id).await?;
         let payment = payment.ok_or_else(no_such_payment)?;
@@ -259,7 +260,7 @@ impl<P: Platform> Desk<'_, P> {
         Ok(Some(done(looked, position.unwrap_or(usize::MAX))))
     }
 
-    /// A payment, with its state as the gateway tells it now.
+    /// A payment, with its present state from the gateway.
     async fn asked(&self, id: &PaymentId) -> Result<CardPayment, Problem> {
         match self.observe(id).await? {
             None => Err(no_such_payment()),
@@ -272,7 +273,7 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// The order of a payment.
+    /// The service and key of a payment's order.
     pub(super) fn record_address(
         &self,
         payment: &CardPayment,
@@ -283,7 +284,7 @@ impl<P: Platform> Desk<'_, P> {
         Ok((service, key))
     }
 
-    /// Notes a command and sends it, if nothing came in between; then asks what came of it.
+    /// Writes a command into the list and sends it, unless another entry came first; then asks for the outcome.
     pub(super) async fn send(
         &self,
         payment: CardPayment,
@@ -293,9 +294,9 @@ impl<P: Platform> Desk<'_, P> {
         let count = payment.commands.len();
         let judge = |now: &CardPayment| {
             let is_given_up = match command.kind {
-                // Nothing was sent for so long.
+                // No command was sent for too long, so the payment was given up.
                 CommandKind::Pay => now.not_opened.is_some(),
-                // Another hold of the order may have been taken since.
+                // Another hold of the order may have been charged since.
                 CommandKind::Charge => now.ended.is_some(),
                 CommandKind::Cancel | CommandKind::Refund => false,
             };
@@ -308,7 +309,7 @@ impl<P: Platform> Desk<'_, P> {
             Some((payment, None))
                 if command.kind == CommandKind::Charge && payment.ended.is_some() =>
             {
-                // It may have been decided after the end, and then nobody else would leave it.
+                // The decision may have been written after the end, and then no other call would take it back.
                 self.leave(&payment).await?;
                 return Err(given_up());
             }
@@ -359,7 +360,7 @@ impl<P: Platform> Desk<'_, P> {
         })
     }
 
-    /// Sends a command; gives what came back, and the code if it was refused for certain.
+    /// Sends a command. Returns the exchange, and the error code if the gateway certainly refused.
     async fn sent(
         &self,
         payment: &CardPayment,
@@ -410,7 +411,7 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
-/// Refunds of which nothing was seen, and which no refund in the books can be.
+/// Refunds whose outcome is unseen, and that no refund in the books can be.
 pub(super) fn lost<'a>(
     payment: &'a CardPayment,
     recorded: &'a StoredPayment,
@@ -419,8 +420,8 @@ pub(super) fn lost<'a>(
     unseen.filter(|known| !is_in_the_books(known, recorded))
 }
 
-/// Whether a refund left just as much as a command to refund was to leave. Where less remains, others
-/// have given money back too, and perhaps they alone.
+/// True if a refund in the books left exactly the amount that a command wanted to leave. If less remains, other
+/// refunds were made too, and perhaps only those.
 pub(super) fn is_in_the_books(command: &Command, recorded: &StoredPayment) -> bool {
     let wanted = command.command.remaining.as_deref().map(Money::parse);
     let mut refunds = recorded.state.refunds.iter();
@@ -433,7 +434,7 @@ fn told(looked: Looked) -> Box<CardPayment> {
     }
 }
 
-/// What became of the command at a position.
+/// The outcome of the command at a position.
 fn done(looked: Looked, position: usize) -> Became {
     let payment = told(looked);
     let outcome = payment.commands.get(position).and_then(|command| {
@@ -447,7 +448,7 @@ fn done(looked: Looked, position: usize) -> Became {
     }
 }
 
-/// Why a command is not done.
+/// The reason why a command is not carried out.
 pub fn reason(outcome: OutcomeJson) -> String {
     let unknown = match outcome.outcome {
         Outcome::Unseen => "it did not say, and nothing of it was seen for fifteen minutes",

@@ -1,4 +1,4 @@
-//! One question to the gateway, and what came back.
+//! One request to the gateway, and its answer.
 
 use std::time::Duration;
 
@@ -19,32 +19,33 @@ use crate::{
     store::{CardPayment, Evidence, Platform},
 };
 
-/// How long the gateway may take: hosts stop a call at 30 s, and it may take 40.
+/// The longest time that the gateway may take. It may need 40 s, but hosts stop a call after 30 s.
 pub(super) const TIME: Duration = Duration::from_secs(20);
 
-/// What came back.
+/// A request with its answer.
 pub(super) struct Exchange {
-    /// The answer, or why there is none.
+    /// The answer, or the reason why there is none.
     pub answer: Result<(u16, Bytes), Unanswered>,
-    /// What was sent, without secrets.
+    /// The request, without secrets.
     shown: String,
-    /// When.
+    /// The time of the request.
     at: String,
 }
 
-/// What is kept of it.
+/// The stored form of an exchange.
 #[derive(Serialize)]
 struct Kept<'a> {
     request: &'a str,
     at: &'a str,
     status: u16,
     answer: &'a str,
-    /// Makes the digest that is kept once this is erased one that nobody can guess: it is not signed.
+    /// A secret value that keeps the digest from being guessed after an erasure, since the document is not
+    /// signed.
     nonce: &'a str,
 }
 
 impl Exchange {
-    /// The answer as it came but for numbers of cards, the request without secrets and the time.
+    /// The stored form: the answer without card numbers, the request without secrets, and the time.
     pub fn kept(&self, nonce: &str) -> Result<Vec<u8>, Problem> {
         let (status, answer) = match &self.answer {
             Ok((status, body)) => (*status, without_card_numbers(body)),
@@ -61,11 +62,11 @@ impl Exchange {
     }
 }
 
-/// What the gateway says of a payment.
+/// The gateway's report about a payment.
 pub(super) enum Told {
-    /// This, with what proves it.
+    /// The state, and the exchange that proves it.
     State(Box<Found>, Exchange),
-    /// Nothing that can be relied on.
+    /// No report that can be relied on, for this reason.
     Silent(String),
 }
 
@@ -75,7 +76,7 @@ impl<P: Platform> Desk<'_, P> {
         self.exchange_within(TIME, request).await
     }
 
-    /// The same, in a call that has so much time left.
+    /// Sends a request and reads its answer, within this time.
     pub(super) async fn exchange_within(
         &self,
         time: Duration,
@@ -92,7 +93,7 @@ impl<P: Platform> Desk<'_, P> {
                 header::CONTENT_TYPE,
                 "application/x-www-form-urlencoded; charset=utf-8",
             )
-            // Hosts would send it in chunks, which not every gateway takes.
+            // Hosts would send the body in chunks, which some gateways do not accept.
             .header(header::CONTENT_LENGTH, request.body().len())
             .extension(Abroad)
             .body(Bytes::copy_from_slice(request.body()))
@@ -136,7 +137,7 @@ impl<P: Platform> Desk<'_, P> {
         })
     }
 
-    /// What proves what the gateway said, for the books: one for each answer that differs.
+    /// The proof of the gateway's answer, for the books. Answers that differ have different proofs.
     pub(super) async fn proof(
         &self,
         payment: &CardPayment,
@@ -162,24 +163,24 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
-/// What proves what the gateway said.
+/// The proof of an answer of the gateway.
 pub(super) struct Proof {
     bytes: Vec<u8>,
     id: String,
     content: Bytes,
     secret: crate::store::Secret,
-    /// Its name among the evidence.
+    /// Its name in the evidence.
     pub name: String,
 }
 
 impl Proof {
-    /// As it is kept.
+    /// The proof in the form in which evidence is stored.
     pub fn evidence(&self) -> Evidence<'_> {
         Evidence::new(&self.secret, &self.bytes, &self.id, &self.content, "card")
     }
 }
 
-/// The order number of an id, which this program wrote.
+/// The order number for an id, which this program wrote.
 pub(super) fn order_id(id: &str) -> Result<OrderId, Problem> {
     OrderId::parse(id).map_err(Problem::internal)
 }

@@ -1,4 +1,4 @@
-//! Decides on what is held, and tells people of a hold that waits for them.
+//! Decisions about held money, and alerts about holds that wait for people.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -14,16 +14,16 @@ use crate::{
     store::{CardPayment, NotTaken, Platform},
 };
 
-/// When people are told of a hold.
+/// The age at which people receive an alert about a hold.
 const LONG_HELD: SignedDuration = SignedDuration::from_hours(5 * 24);
-/// How long a hold waits for another one of its order, or for a command that was decided on, before people
-/// are told.
+/// The time for which a hold waits for another one of its order, or for a command that was decided on, before
+/// people receive an alert.
 const WAITS: SignedDuration = SignedDuration::from_hours(1);
-/// How often a command of our own is tried that the gateway refuses.
+/// The most times that this provider tries a command of its own that the gateway refuses.
 const TRIES: usize = 3;
 
 impl<P: Platform> Desk<'_, P> {
-    /// Tells people of a hold that waits for them.
+    /// Sends an alert about a hold that waits for people.
     pub(super) async fn tell_of_hold(
         &self,
         payment: &CardPayment,
@@ -43,9 +43,8 @@ impl<P: Platform> Desk<'_, P> {
         Ok(())
     }
 
-    /// Since when it is decided that what is held is to be taken, if a person has decided it, and the
-    /// charge that was decided on is not noted: the call was stopped in between. Nobody sends it by
-    /// itself.
+    /// The time of a person's decision to charge held money, if the charge is not in the list: the call was
+    /// stopped in between. No other call sends it.
     ///
     /// # Errors
     /// A [`Problem`] if the books cannot be read.
@@ -63,11 +62,11 @@ impl<P: Platform> Desk<'_, P> {
         let charges = payment.charges();
         let mut taking = begun.filter(|begun| begun.is_taking && begun.taking_after == charges);
         let own = taking.find(|begun| begun.started.payment_id == payment.id());
-        // Earlier versions have not kept when.
+        // Records of earlier versions lack this time.
         Ok(own.map(|begun| begun.taking_since.unwrap_or(begun.at)))
     }
 
-    /// Lets other holds of the order be taken, if this one was about to be.
+    /// Takes back the decision to charge this hold, so that other holds of the order may be charged.
     pub(super) async fn leave(&self, payment: &CardPayment) -> Result<(), Problem> {
         let (service, key) = self.record_address(payment)?;
         let id = id_of(payment)?;
@@ -75,7 +74,7 @@ impl<P: Platform> Desk<'_, P> {
         left.await.map_err(busy)
     }
 
-    /// Whether it is for this provider to take or release what is held, now.
+    /// True if this provider itself must now charge or release the held money.
     pub(super) fn is_to_decide(&self, payment: &CardPayment) -> bool {
         let is_held = payment
             .seen
@@ -87,8 +86,8 @@ impl<P: Platform> Desk<'_, P> {
             && payment.open_command().is_none()
     }
 
-    /// Takes what is held if the order can still be paid with it, and else releases it: what came by
-    /// MPay or another card meanwhile is not paid twice.
+    /// Charges the held money if the order can still be paid with it, and releases it otherwise, so that an
+    /// order which was paid through MPay or with another card meanwhile is not paid twice.
     pub(super) async fn decide(&self, payment: CardPayment) -> Result<Looked, Problem> {
         let tried = |kind| {
             let commands = payment.commands.iter();
@@ -103,7 +102,7 @@ impl<P: Platform> Desk<'_, P> {
             false => match self.may_take(&payment, amount(&started.amount)?).await? {
                 Ok(()) => CommandKind::Charge,
                 Err(NotTaken::Refused(_)) => CommandKind::Cancel,
-                // It may come to nothing: until that is known, this one is held.
+                // The other charge may fail. This money stays held until that is known.
                 Err(NotTaken::Other(other)) => {
                     let held = payment.seen.as_ref().map(|(since, _)| *since);
                     let waited = held.map(|since| self.store.now().duration_since(since));

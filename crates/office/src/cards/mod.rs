@@ -1,11 +1,12 @@
-//! Payments by card, at the institution's own gateway. Its state is the truth, asked by ourselves:
-//! whoever comes back from it, and whatever it posts here, is a reason to ask and nothing else.
+//! Payments by card, at the institution's own gateway. Only the gateway's state is believed, and only when this
+//! provider asks for it. A payer's return and a notification from the gateway are reasons to ask, and nothing
+//! else.
 //!
-//! `settings`: the variables. `gateway`: one question, and what came back. `observe`: asks for the state
-//! of a payment, and records what follows from it; any number of times, also at once. `money`: what was taken,
-//! given back or disputed. `holds`: decides on what is held. `begin`: begins a
-//! payment. `command`: takes, releases and gives back. `wallet`: customers, and the cards that they save.
-//! `check`: what a timer asks for. `public`: the two addresses without a token.
+//! `settings`: the variables. `gateway`: one request, and its answer. `observe`: asks for the state of a
+//! payment, and records the consequences; it may run any number of times, also concurrently. `money`: money
+//! taken, refunded or disputed. `holds`: decisions about held money. `begin`: beginning a payment. `command`:
+//! charging, releasing and refunding. `wallet`: customers, and their saved cards. `check`: the questions of a
+//! timer. `public`: the two addresses that need no token.
 
 mod begin;
 mod check;
@@ -42,9 +43,9 @@ use settings::CardTerminal;
 pub use settings::{Cards, Refunding, VARIABLES, wanted};
 pub use wallet::{Wallet, refused, told};
 
-/// Who deals with the gateway.
+/// The tools of a call that concerns payments by card.
 pub struct Desk<'a, P> {
-    /// What the instance keeps.
+    /// The state that the instance keeps between requests.
     pub app: &'a App,
     /// The deployment's configuration.
     pub config: &'a Config,
@@ -66,7 +67,7 @@ impl<P: Platform> Desk<'_, P> {
         })
     }
 
-    /// Tells people, once a day.
+    /// Sends an alert to the receivers of webhooks. The same alert is sent once a day at most.
     async fn alert(&self, name: &str, detail: Value) -> Result<(), Problem> {
         if let Some(notifier) = self.config.notifier(self.app, self.store) {
             notifier.of_cards(name, &detail).await?;
@@ -74,7 +75,7 @@ impl<P: Platform> Desk<'_, P> {
         Ok(())
     }
 
-    /// Tells people of a code that a mistake in the configuration causes.
+    /// Sends an alert about an error code whose cause is a mistake in the configuration.
     async fn alert_of(&self, code: &ErrCode) -> Result<(), Problem> {
         if code.group() == Group::Configuration {
             let code = code.as_str();
@@ -84,7 +85,7 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
-/// In minor units, as the gateway speaks of it.
+/// An amount in minor units, as the gateway counts.
 fn minor_units(amount: Money) -> Result<u64, Problem> {
     u64::try_from(amount.hundredths()).map_err(Problem::internal)
 }
@@ -94,12 +95,13 @@ fn amount(text: &str) -> Result<Money, Problem> {
     Money::parse(text).map_err(Problem::internal)
 }
 
-/// The id of a payment that this program gave.
+/// The id of a payment, which this program chose.
 fn id_of(payment: &CardPayment) -> Result<PaymentId, Problem> {
     PaymentId::parse(payment.id()).map_err(Problem::internal)
 }
 
-/// What an order can be paid now, as `amount` if that is given. `Err` says why not.
+/// The amount by which an order can be paid now: `amount` if it is given, else the amount due. `Err` has the
+/// reason why it cannot be paid.
 fn payable(
     state: &OrderState,
     now: jiff::Timestamp,
@@ -145,8 +147,8 @@ fn payable(
     }
 }
 
-/// How an amount is divided over the lines of an order: to the first that are due, and what is more to
-/// the first of all.
+/// The division of an amount over the lines of an order. Lines are filled in their order; the rest goes to the
+/// first line.
 fn lines(state: &OrderState, now: jiff::Timestamp, amount: Money) -> Vec<PaymentLineJson> {
     let Some(order) = state.order() else {
         return Vec::new();
@@ -158,7 +160,7 @@ fn lines(state: &OrderState, now: jiff::Timestamp, amount: Money) -> Vec<Payment
     divided(due.collect(), amount)
 }
 
-/// Fills lines up to their amounts, from the first on; what is left over goes to the first.
+/// Fills lines up to their amounts, in their order; the rest goes to the first line.
 fn divided(lines: Vec<(LineId, Money)>, amount: Money) -> Vec<PaymentLineJson> {
     let mut left = amount;
     let mut filled: Vec<_> = lines

@@ -1,4 +1,4 @@
-//! Records the money that a state speaks of: taken, given back, or disputed.
+//! Records the money that a state reports: taken, refunded, or disputed.
 
 use cryptoprocessing::{Found, State};
 use serde_json::json;
@@ -11,16 +11,16 @@ use crate::{
     store::{CardPayment, Platform, Recorded, Refunded, StoredOrder, StoredPayment},
 };
 
-/// What came of recording money.
+/// The outcome of recording money.
 pub(super) enum Noted {
-    /// It is recorded, or there is none.
+    /// The money is recorded, or the state reports none.
     Recorded,
-    /// More remains than is known.
+    /// The gateway reports more remaining than the books have.
     Stale,
 }
 
 impl<P: Platform> Desk<'_, P> {
-    /// Records the money that a state speaks of.
+    /// Records the money that a state reports.
     pub(super) async fn record_money(
         &self,
         payment: &CardPayment,
@@ -35,14 +35,14 @@ impl<P: Platform> Desk<'_, P> {
                 let remaining =
                     remaining.ok_or_else(|| Problem::internal("an amount beyond any"))?;
                 match remaining.is_zero() {
-                    // Taken, and nothing of it remains: as if the gateway said so.
+                    // Money was taken, and nothing of it remains: the same as the state `Refunded`.
                     true => (asked, Some(remaining)),
                     false => (remaining, Some(remaining)),
                 }
             }
             State::Refunded => (asked, Some(Money::ZERO)),
-            // Whether the dispute is of all that is told is not certain, so it records what was not
-            // recorded yet, and takes nothing away.
+            // The disputed amount may not be the whole payment. So a payment that is not recorded yet is
+            // recorded, and nothing is subtracted.
             State::ChargedBack { amount } => {
                 let told = amount.filter(|amount| *amount > 0);
                 let told = told.and_then(|amount| Money::of_hundredths(amount.into()));
@@ -53,7 +53,7 @@ impl<P: Platform> Desk<'_, P> {
         let recorded = self.recorded(payment, total, found, proof).await?;
         let id = id_of(payment)?;
         if recorded.payment.card.is_none() {
-            // The gateway has taken money, and the payment of this id is another one.
+            // The gateway has taken money, but another payment has this id.
             self.flag(&id, Review::Mismatch, proof).await?;
             return Ok(Noted::Recorded);
         }
@@ -79,7 +79,8 @@ impl<P: Platform> Desk<'_, P> {
         Ok(Noted::Recorded)
     }
 
-    /// The payment in the books: recorded now, or before, perhaps by another channel under this id.
+    /// The payment in the books. It is recorded now, or was recorded before, perhaps by another channel under
+    /// this id.
     async fn recorded(
         &self,
         payment: &CardPayment,
@@ -100,13 +101,13 @@ impl<P: Platform> Desk<'_, P> {
             Recorded::New | Recorded::Repeated { .. } | Recorded::Conflict => {}
             Recorded::Manual => return Err(Problem::internal("a card payment entered by hand")),
         }
-        // Of two who record at once, one may have seen the payment after a part was given back: the
-        // first counts, and the other goes on from that.
+        // Of two concurrent calls, one may have seen the payment after a refund. The first record counts, and
+        // the other call continues from it.
         let known = payments.get(&id).await?;
         known.ok_or_else(|| Problem::internal("a payment by card is not recorded"))
     }
 
-    /// The record of what was taken, seen now, and its order.
+    /// The record of the money taken, with the present time, and the order.
     async fn record_of(
         &self,
         payment: &CardPayment,
@@ -157,7 +158,7 @@ impl<P: Platform> Desk<'_, P> {
         let Some(order) = order else {
             return Ok((record, StoredOrder::default()));
         };
-        // The payer was asked for what was due when they began.
+        // The payer was asked for the amount that was due when the payment began.
         let since = self.store.now().duration_since(payment.started_at);
         let since = std::time::Duration::try_from(since).unwrap_or_default();
         let record = record
@@ -171,7 +172,8 @@ impl<P: Platform> Desk<'_, P> {
         Ok((record.to_accounts_of(&order.state, default), order))
     }
 
-    /// Notes that money was given back: by our own command, if that is what it comes to.
+    /// Records a refund. It belongs to our own command if the remaining amount is the one that the command
+    /// wanted.
     async fn refunded(
         &self,
         payment: &CardPayment,
@@ -197,7 +199,7 @@ impl<P: Platform> Desk<'_, P> {
             recorded: recorded.index,
             note: command.and_then(|command| command.note.clone()),
             by: command.and_then(|command| command.by.clone()),
-            // Of a payment and its refunds the gateway tells one number: that of the last.
+            // The gateway reports a single number for a payment and its refunds: that of the latest.
             rrn: found.rrn.clone().filter(|rrn| !names(recorded, rrn)),
             evidence: proof.name.clone(),
             version: None,
@@ -226,11 +228,11 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
-/// The reference number of a payment that is recorded only now. Of a payment and its refunds the gateway
-/// tells one number, that of the last. So where all was given back, what it tells is the refund's; the
-/// payment's own is what it told while the money was held, if it was. Where less remains than was asked
-/// for, less may have been taken or some of it given back, and the number of the hold is the more certain
-/// one. What it told of a try that came to nothing is the number of neither.
+/// The reference number of a payment that is recorded only now. The gateway reports a single number for a
+/// payment and its refunds: that of the latest. So if everything was refunded, the reported number is the
+/// refund's, and the payment's own is the one reported while the money was held, if it was. If less remains
+/// than was asked for, either less was charged or a part was refunded, and the number of the hold is the more
+/// certain one. The number reported for a try that failed belongs to neither.
 fn own_reference(payment: &CardPayment, found: &Found) -> Result<Option<String>, Problem> {
     let seen = payment.seen.as_ref().map(|(_, seen)| seen);
     let of_hold = seen.filter(|seen| seen.state.reach() >= CardState::Held.reach());
@@ -245,7 +247,7 @@ fn own_reference(payment: &CardPayment, found: &Found) -> Result<Option<String>,
     })
 }
 
-/// Whether a reference number is that of the payment, or of an earlier refund.
+/// True if a reference number is that of the payment, or of an earlier refund.
 fn names(recorded: &StoredPayment, rrn: &str) -> bool {
     let card = recorded.payment.card.as_ref();
     let own = card.and_then(|card| card.rrn.as_deref());

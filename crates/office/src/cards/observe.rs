@@ -1,5 +1,5 @@
-//! Asks the gateway for the state of a payment, and records what follows from it. Everything here may be
-//! done any number of times, also at once: what is recorded is judged by what stands before it.
+//! Asks the gateway for the state of a payment, and records the consequences. Everything here may run any
+//! number of times, also concurrently: each record is judged by the records before it.
 
 use cryptoprocessing::{Found, State};
 use jiff::{SignedDuration, Timestamp};
@@ -20,21 +20,21 @@ use crate::{
     store::{CardEntry, CardPayment, Command, Platform, RegisterError},
 };
 
-/// How long after the session's end nobody pays any more.
+/// The time after the end of a session from which on nobody can pay in it any more.
 pub(super) const AFTER_SESSION: SignedDuration = SignedDuration::from_mins(15);
-/// How long a command of which nothing is seen may still be at work.
+/// The time for which a command without a visible effect may still be at work.
 const AT_WORK: SignedDuration = SignedDuration::from_mins(15);
-/// How long the gateway may leave open what becomes of a payment.
+/// The longest time for which the gateway may leave the outcome of a payment open.
 pub(super) const UNCLEAR: SignedDuration = SignedDuration::from_hours(72);
-/// How long a hold lasts at the most.
+/// The longest time that a hold lasts.
 pub(super) const HOLD: SignedDuration = SignedDuration::from_hours(8 * 24);
 
-/// What came of asking.
+/// The result of asking for a state.
 #[derive(Debug)]
 pub enum Looked {
-    /// The gateway told its state, and everything that follows is recorded.
+    /// The gateway told the state, and all consequences are recorded.
     Told(Box<CardPayment>),
-    /// It said nothing that can be relied on, for this reason. The payment is as it was.
+    /// The gateway told nothing that can be relied on, for this reason. The payment is unchanged.
     Silent(Box<CardPayment>, String),
 }
 
@@ -47,14 +47,14 @@ impl Looked {
     }
 }
 
-/// A command that the gateway refused: its place in the payment's list, and why.
+/// A command that the gateway refused: its place in the payment's list, and the error code.
 pub(super) type Refusal = (u64, String);
 
 impl<P: Platform> Desk<'_, P> {
-    /// Asks for the state of a payment; `None` if none of this id was begun.
+    /// Asks for the state of a payment; `None` if no payment with this id was begun.
     ///
     /// # Errors
-    /// A [`Problem`] if the store fails, or nobody can be asked.
+    /// A [`Problem`] if the store fails, or if the payment's terminal is not configured.
     pub async fn observe(&self, id: &PaymentId) -> Result<Option<Looked>, Problem> {
         match self.store.card_payments().get(id).await? {
             Some(payment) => Ok(Some(self.look(payment).await?)),
@@ -62,8 +62,8 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// The same of a payment that was read. What is held is taken or released, if that is for this
-    /// provider to decide.
+    /// Asks for the state of a payment that was already read. If this provider decides about held money, it
+    /// charges or releases it.
     pub(super) async fn look(&self, payment: CardPayment) -> Result<Looked, Problem> {
         let looked = self.look_after(payment, None).await?;
         match looked {
@@ -72,7 +72,7 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// The same after a command, which the gateway may have refused.
+    /// Asks for the state of a payment after a command, which the gateway may have refused.
     pub(super) async fn look_after(
         &self,
         mut payment: CardPayment,
@@ -93,7 +93,7 @@ impl<P: Platform> Desk<'_, P> {
             let money = self
                 .record_money(&payment, &found, &proof, last_try)
                 .await?;
-            // More remains than was known: somebody has seen a later state meanwhile, or the gateway
+            // More remains than the books have: another call has seen a later state meanwhile, or the gateway
             // contradicts itself.
             if matches!(money, Noted::Stale) {
                 last_try = true;
@@ -104,7 +104,7 @@ impl<P: Platform> Desk<'_, P> {
                 .seen
                 .as_ref()
                 .is_some_and(|(_, seen)| seen.state.reach() > state_of(found.state).reach());
-            // The same of a state: whoever asked before the payer paid may be the last to note it.
+            // The same applies to the state: a call that asked before the payer paid may be the last to write.
             if is_stale && !last_try && !is_of_a_command(found.state) {
                 last_try = true;
                 payment = seen;
@@ -120,12 +120,12 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// Tells people something of a payment, whatever else they were told of it today.
+    /// Sends an alert about a payment. Alerts of another kind on the same day do not suppress it.
     pub(super) async fn tell(&self, id: &str, what: &str, detail: Value) -> Result<(), Problem> {
         self.alert(&format!("{id}-{what}"), detail).await
     }
 
-    /// Adds the state to the payment's list, if it is new and no further one stands there.
+    /// Writes the state into the payment's list, if it is new and the list has no later one.
     async fn note(
         &self,
         payment: &CardPayment,
@@ -175,7 +175,7 @@ impl<P: Platform> Desk<'_, P> {
         Ok(appended.0)
     }
 
-    /// Says what became of the command whose end is open, as far as the state tells.
+    /// Writes the outcome of the open command, as far as the state tells it.
     async fn end_command(
         &self,
         payment: CardPayment,
@@ -207,7 +207,7 @@ impl<P: Platform> Desk<'_, P> {
         };
         let place = command.place;
         if outcome == Outcome::Unseen {
-            // Whoever wants it done again must look first.
+            // A person who wants to repeat it must look first.
             let detail = json!({"payment_id": payment.id(), "command": command.command.kind});
             self.tell(payment.id(), &format!("unseen-{place}"), detail)
                 .await?;
@@ -225,7 +225,7 @@ impl<P: Platform> Desk<'_, P> {
         self.append(&id_of(&payment)?, None, judge).await
     }
 
-    /// A state that stands before one that was seen.
+    /// Handles a state that comes before one that was already seen.
     async fn went_back(
         &self,
         payment: CardPayment,
@@ -238,7 +238,7 @@ impl<P: Platform> Desk<'_, P> {
             .is_some_and(|(_, seen)| seen.state.reach() == CardState::Paid.reach());
         let id = id_of(&payment)?;
         if is_of_a_command(found.state) {
-            // No command is at work for so long: a state that nobody knows speaks of the money.
+            // No command is at work for so long, so an unknown state concerns the money itself.
             let last = payment.commands.last().map(|command| command.at);
             let last = last.max(payment.seen.as_ref().map(|(since, _)| *since));
             let is_long = last.is_some_and(|last| self.store.now().duration_since(last) >= UNCLEAR);
@@ -257,8 +257,7 @@ impl<P: Platform> Desk<'_, P> {
         Ok(payment)
     }
 
-    /// Says that nothing more is to be expected, once that is so. `asked_at` is when the state was
-    /// asked for.
+    /// Writes that nothing more is expected, as soon as that is true. `asked_at` is the time of the question.
     async fn end(
         &self,
         payment: CardPayment,
@@ -268,7 +267,7 @@ impl<P: Platform> Desk<'_, P> {
         let begun = payment.started_at;
         let age = asked_at.duration_since(begun);
         let is_past = asked_at.duration_since(payment.expires_at()) >= AFTER_SESSION;
-        // While a command is at work, the gateway leaves open what becomes of that.
+        // While a command is at work, the gateway does not tell the outcome of that command.
         let open = payment.open_command().map(|open| open.at);
         let is_unclear = asked_at.duration_since(open.unwrap_or(begun)) >= UNCLEAR;
         let pay = payment.pay_command().and_then(|pay| pay.outcome.as_ref());
@@ -277,11 +276,11 @@ impl<P: Platform> Desk<'_, P> {
             let mut seen = payment.seen.iter();
             seen.any(|(_, seen)| seen.state == CardState::Held)
         };
-        // What was sent before the hold was over may still take it.
+        // A command that was sent before the hold ended may still charge it.
         let has_lapsed = is_held(&payment) && age >= HOLD && (open.is_none() || is_unclear);
         let reason = match found.state {
             _ if has_lapsed => Ended::Unclear,
-            // Nobody else can pay it.
+            // Nobody else can pay by it.
             State::Open | State::Failed if is_refused => Ended::Unpaid,
             State::Open | State::Failed if is_past && payment.pay_command().is_some() => {
                 Ended::Unpaid
@@ -301,12 +300,12 @@ impl<P: Platform> Desk<'_, P> {
         let is_decided = payment.attempt.started.capture != Capture::Immediate;
         let is_gone = reason == Ended::Released || has_lapsed;
         if is_gone && is_decided {
-            // Before it is over, since the timer does not look at it afterwards. And each time, since a
-            // call that stood still may have decided on it after it was over.
+            // This happens before the payment is over, since the timer does not look at it afterwards. It is
+            // repeated each time, since a call that stood still may have decided after the end.
             self.leave(&payment).await?;
         }
         let judge = |payment: &CardPayment| {
-            // What is further on is not ended by what was seen before.
+            // An older state does not end a payment that has gone further.
             let mut seen = payment.seen.iter();
             let is_it = seen.any(|(_, seen)| seen.state == state);
             let is_it = is_it || has_lapsed && is_held(payment);
@@ -321,12 +320,12 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
-/// Whether a state, once money has moved, speaks of the last command alone.
+/// True if this state, after money has moved, concerns only the latest command.
 fn is_of_a_command(state: State) -> bool {
     matches!(state, State::Failed | State::Pending | State::Unknown)
 }
 
-/// What the gateway's state comes to in the books.
+/// The state in the books for the gateway's state.
 pub(super) fn state_of(state: State) -> CardState {
     match state {
         State::Open => CardState::Open,
@@ -341,8 +340,8 @@ pub(super) fn state_of(state: State) -> CardState {
     }
 }
 
-/// How a command has ended, if a state says so. `not_done` is the end of one of which nothing is seen:
-/// the gateway has refused it, or it should not be at work any more.
+/// The outcome of a command, if the state tells it. `not_done` is the outcome of a command without a visible
+/// effect: the gateway has refused it, or it cannot be at work any more.
 fn ended(command: &Command, state: State, not_done: Option<Outcome>) -> Option<Outcome> {
     let is_at_work = matches!(state, State::Pending | State::Unknown);
     match (command.command.kind, state) {
@@ -352,7 +351,7 @@ fn ended(command: &Command, state: State, not_done: Option<Outcome>) -> Option<O
             State::Paid { .. } | State::Refunded | State::ChargedBack { .. },
         )
         | (CommandKind::Cancel, State::Released) => Some(Outcome::Done),
-        // The other was done.
+        // The opposite command was carried out.
         (CommandKind::Charge, State::Released)
         | (CommandKind::Cancel, State::Paid { .. } | State::Refunded | State::ChargedBack { .. }) => {
             Some(Outcome::NotDone)
@@ -361,7 +360,7 @@ fn ended(command: &Command, state: State, not_done: Option<Outcome>) -> Option<O
     }
 }
 
-/// Why a change of an order was not made.
+/// The problem for a change of an order that was not made.
 pub(super) fn busy<E>(error: RegisterError<E>) -> Problem {
     match error {
         RegisterError::Store(error) => error.into(),

@@ -1,5 +1,6 @@
-//! The two addresses of payments by card that need no token: where payers come back to, and where the
-//! gateway posts what happened. Both are reasons to ask, and believed in nothing else.
+//! The two addresses of payments by card that need no token: the one to which payers return, and the one to
+//! which the gateway posts notifications. Both only make this provider ask for the state; nothing else in them
+//! is believed.
 
 use bytes::Bytes;
 use cryptoprocessing::Notification;
@@ -17,7 +18,7 @@ use crate::{
     store::{Ledger, Platform},
 };
 
-/// What these addresses begin with.
+/// Beginning of the paths of both addresses.
 pub const PUBLIC: &str = "/cards/";
 
 /// Answers a request at one of them.
@@ -53,12 +54,12 @@ pub async fn answer<P: Platform>(
 }
 
 impl<P: Platform> Desk<'_, P> {
-    /// A payer comes back. Whatever came of it, they go on to where they came from.
+    /// A payer returns. Whatever the outcome, they are sent on to their return address.
     async fn came_back(&self, id: &str) -> Result<Response<Bytes>, Problem> {
         let id = PaymentId::parse(id).map_err(|_| Problem::nothing_here())?;
         let payment = self.store.card_payments().get(&id).await?;
         let payment = payment.ok_or_else(Problem::nothing_here)?;
-        // What fails here is found by the timer. The payer is told nothing, and waits for nothing.
+        // If this fails, the timer finds the state. The payer is not told, and does not wait.
         if let Err(problem) = self.look_for_stranger(&id).await {
             let (detail, _) = problem.into_parts();
             mpay_door::log::log!("a payer came back, and the state is not known yet: {detail}");
@@ -76,13 +77,13 @@ impl<P: Platform> Desk<'_, P> {
         Ok(response)
     }
 
-    /// Somebody says that something happened to a payment.
+    /// A notification says that something happened to a payment.
     async fn notified(&self, body: &[u8]) -> Result<Response<Bytes>, Problem> {
         let ok = || Ok(Response::new(Bytes::new()));
         let Some(notification) = Notification::read(body) else {
             return ok();
         };
-        // Numbers are compared without case; ours are written small.
+        // The gateway may change the case of the number; our ids are in lower case.
         let id = notification
             .order_id
             .as_ref()
@@ -92,7 +93,7 @@ impl<P: Platform> Desk<'_, P> {
         };
         match self.look_for_stranger(&id).await? {
             None if is_ours(id.as_str()) => {
-                // Another deployment's, or one of a backup that was put back.
+                // The payment is another deployment's, or was begun after the backup that was restored.
                 self.alert("unknown", json!({"payment_id": id.as_str()}))
                     .await?;
                 ok()
@@ -107,7 +108,7 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
-/// Whether an id has the form of those that this program gives.
+/// True if an id has the form of the ids that this program chooses.
 fn is_ours(id: &str) -> bool {
     let digits = id.strip_prefix("card");
     digits.is_some_and(|digits| {

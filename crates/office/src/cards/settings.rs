@@ -15,7 +15,7 @@ use crate::{
     json::Capture,
 };
 
-/// Every variable that is read for cards. All are optional.
+/// Every variable that payments by card read. All of them are optional.
 pub const VARIABLES: [&str; 16] = [
     "card_bank_account",
     "card_capture",
@@ -41,67 +41,67 @@ const TERMINAL: &str = "card_terminal";
 const TERMINALS: &str = "card_terminals";
 const WALLET_SECRET: &str = "card_wallet_secret";
 
-/// The fewest characters of the secret by which customers have their passwords.
+/// The fewest characters of the secret from which customers' passwords are computed.
 const SHORTEST_SECRET: usize = 32;
-/// How many hexadecimal digits a customer's password has: the most that the gateway takes.
+/// Number of hexadecimal digits of a customer's password: the most that the gateway accepts.
 const PASSWORD_DIGITS: usize = 50;
 
-/// The gateway that is nobody: the default, so that the manifest has an address to name.
+/// The address of no gateway. It is the default, so that the manifest has an address to allow.
 const NOBODY: &str = "https://card-gateway.invalid";
 
-/// Who may give money back through this provider.
+/// The roles that may refund through this provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refunding {
-    /// Nobody: refunds are made in the gateway's cabinet.
+    /// No role: refunds are made in the gateway's cabinet only.
     Nobody,
     /// Managers.
     Managers,
-    /// Managers, and programs.
+    /// Managers and programs.
     Programs,
 }
 
-/// A terminal, and what it is called by.
+/// A terminal at the gateway, and its name.
 #[derive(Debug, Clone)]
 pub struct CardTerminal {
-    /// Its `Key` or `VWID`, and the interface if that is Wallet: a payment keeps it, to be asked for
-    /// where it was begun.
+    /// Its `Key` or `VWID`, with the interface if that is Wallet. Each payment stores this name, so that
+    /// questions about it go to the terminal where it was begun.
     pub name: String,
-    /// What requests are made with.
+    /// The terminal's credentials, with which requests are made.
     pub terminal: Terminal,
-    /// The service whose money it takes; `None` is all the others.
+    /// The service whose money it takes; `None` for all services without a terminal of their own.
     service: Option<ServiceId>,
 }
 
-/// What payments by card are made with.
+/// The settings of payments by card.
 pub struct Cards {
     /// Scheme, host and port of the gateway.
     pub gateway: String,
     terminals: Vec<CardTerminal>,
-    /// Where the money goes.
+    /// The account that receives the money.
     pub bank_account: Option<Iban>,
     /// The currency of the terminals.
     pub currency: Currency,
     /// The services that are paid by card; empty for all.
     services: Vec<ServiceId>,
-    /// How money is taken, unless a request says otherwise.
+    /// The way in which money is taken, unless a request names another one.
     pub capture: Capture,
-    /// Which pages of the gateway are shown.
+    /// The template of the gateway's pages.
     pub template: Option<String>,
-    /// The languages that these have.
+    /// The languages of that template.
     languages: Vec<String>,
-    /// Minutes that a payer has.
+    /// Minutes for which a session lasts.
     pub session_minutes: u32,
-    /// Who may give money back.
+    /// The roles that may refund.
     pub refunding: Refunding,
     /// The address of this provider, without a slash at its end.
     pub public_url: String,
-    /// Whether addresses without encryption are allowed.
+    /// True if addresses without encryption are allowed.
     pub plain: bool,
-    /// Of which the passwords of customers are made; `None` where no terminal is one of the Wallet.
+    /// The key from which customers' passwords are computed; `None` if no terminal uses the interface Wallet.
     customers: Option<Hmac<Sha256>>,
 }
 
-/// A terminal of `card_terminals`.
+/// A terminal in the variable `card_terminals`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TerminalJson {
@@ -110,7 +110,7 @@ struct TerminalJson {
     interface: Option<InterfaceJson>,
 }
 
-/// The interface of a terminal, where it is another than `card_interface` says.
+/// The interface of a terminal, if it differs from `card_interface`.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 enum InterfaceJson {
@@ -128,7 +128,7 @@ impl From<InterfaceJson> for Interface {
 }
 
 impl Cards {
-    /// Reads the variables. `None` where no gateway is set, or a variable of it is wrong.
+    /// Reads the variables. `None` if no gateway is set, or if one of its variables has a mistake.
     pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<Self> {
         let gateway = wanted(reader.variables)?;
         let plain = environment == Environment::Development;
@@ -210,7 +210,7 @@ impl Cards {
                 "must be a name of Latin letters, digits, - and _",
             );
         }
-        // A mistake in it was told by whoever read it before.
+        // A mistake in it was already reported.
         let is_told = reader.is_wrong(&["public_url"]);
         let public_url = (!is_told).then(|| reader.public_url()).flatten();
         if public_url.is_none() && !reader.is_wrong(&["public_url"]) {
@@ -245,8 +245,8 @@ impl Cards {
         })
     }
 
-    /// The terminal of the Wallet that has the customers of a service, or of all services. `None` if
-    /// there is none.
+    /// The Wallet's terminal whose customers belong to this service, or to all services; `None` if there is
+    /// none.
     pub fn wallet(&self, service: Option<&ServiceId>) -> Option<&CardTerminal> {
         match service {
             Some(service) => self.of(service),
@@ -255,10 +255,10 @@ impl Cards {
         .filter(|terminal| terminal.is_wallet())
     }
 
-    /// A customer of the Wallet, with the password that follows from the id. `None` without a Wallet.
+    /// A customer of the Wallet, with the password computed from their id; `None` if no Wallet is configured.
     ///
     /// # Errors
-    /// Not of an id that was read.
+    /// [`Unsendable`] cannot occur for an id that was parsed.
     pub fn customer(&self, id: &CustomerId) -> Result<Option<Customer>, Unsendable> {
         let Some(customers) = &self.customers else {
             return Ok(None);
@@ -270,7 +270,7 @@ impl Cards {
         Customer::new(id.clone(), Secret::new(password)).map(Some)
     }
 
-    /// The terminal of a service; `None` if it is not paid by card.
+    /// The terminal for a service; `None` if the service is not paid by card.
     pub fn of(&self, service: &ServiceId) -> Option<&CardTerminal> {
         if !self.services.is_empty() && !self.services.contains(service) {
             return None;
@@ -286,12 +286,12 @@ impl Cards {
         })
     }
 
-    /// The terminal of a name.
+    /// The terminal with this name.
     pub fn named(&self, name: &str) -> Option<&CardTerminal> {
         self.terminals.iter().find(|terminal| terminal.name == name)
     }
 
-    /// A language that the gateway's pages have, the one that is asked for if possible.
+    /// A language of the gateway's pages: the one asked for if they have it, else their first one.
     pub fn language(&self, asked: Option<&str>) -> Option<&str> {
         let known = |code: &str| self.languages.iter().find(|known| *known == code);
         let asked = asked.and_then(known);
@@ -300,7 +300,7 @@ impl Cards {
 }
 
 impl CardTerminal {
-    /// Whether it has customers who save cards.
+    /// True if the terminal has customers who save cards.
     pub fn is_wallet(&self) -> bool {
         self.terminal.interface() == Interface::Wallet
     }
@@ -315,7 +315,7 @@ impl std::fmt::Debug for Cards {
     }
 }
 
-/// What the passwords of customers are made of.
+/// The key from which customers' passwords are computed.
 fn customers(reader: &mut Reader<'_>, environment: Environment) -> Option<Hmac<Sha256>> {
     let Some(secret) = reader.variables.get(WALLET_SECRET) else {
         reader.required(
@@ -337,7 +337,7 @@ fn customers(reader: &mut Reader<'_>, environment: Environment) -> Option<Hmac<S
     Hmac::new_from_slice(secret.as_bytes()).ok()
 }
 
-/// The terminals, that of all services last.
+/// All terminals; the terminal for all services comes last.
 fn terminals(
     reader: &mut Reader<'_>,
     interface: Interface,
@@ -361,8 +361,8 @@ fn terminals(
                 };
                 match terminal {
                     Ok(terminal) => terminals.push(CardTerminal {
-                        // One name at both interfaces would be two terminals, of which each knows its
-                        // own payments.
+                        // The same name at both interfaces would mean two terminals, each of which knows only
+                        // its own payments.
                         name: match interface {
                             Interface::ApPay => name.to_owned(),
                             Interface::Wallet => format!("{name} (Wallet)"),
@@ -374,7 +374,7 @@ fn terminals(
                 }
             }
             Err(error) => {
-                // With a password that is none, the mistake is in the name.
+                // If the name is valid with another password, the mistake is in the password.
                 let named = Terminal::new(interface, name, Secret::new("x"));
                 let variable = match (variable, named) {
                     (TERMINAL, Ok(_)) => PASSWORD,
@@ -389,7 +389,7 @@ fn terminals(
         is_any = true;
         let read: Result<std::collections::BTreeMap<String, TerminalJson>, _> =
             serde_json::from_str(text);
-        // What the parser says may hold a part of a password.
+        // The parser's message may contain a part of a password.
         let form = r#"must be an object such as {"TAX": {"terminal": "…", "password": "…"}}"#;
         match read {
             Err(_) => reader.error(TERMINALS, form),
@@ -444,13 +444,14 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is)
 }
 
-/// The gateway that is set, whether it can be used or not.
+/// The configured gateway, even if its variables have mistakes; `None` if none is configured.
 pub fn wanted(variables: &Variables) -> Option<&str> {
     let gateway = variables.get(GATEWAY)?.trim_end_matches('/');
     (gateway != NOBODY).then_some(gateway)
 }
 
-/// Scheme, host and port alone: encrypted, or to this machine in development.
+/// The address if it is scheme, host and port only. It must be encrypted, except for this machine in
+/// development.
 fn origin(text: &str, plain: bool) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
     let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
@@ -464,7 +465,7 @@ fn origin(text: &str, plain: bool) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// What is read of some variables, and the mistakes.
+    /// The result of reading these variables, and the mistakes.
     fn read(pairs: &[(&'static str, &str)]) -> (Option<Cards>, Vec<String>) {
         let mut variables = Variables::default();
         for (name, value) in pairs {
@@ -527,7 +528,7 @@ mod tests {
         let expected = Customer::new(ana.clone(), Secret::new(password)).unwrap();
         assert_eq!(cards.customer(&ana).unwrap(), Some(expected));
         assert!(!format!("{cards:?}").contains("0123456789"));
-        // Without a Wallet there are no customers, and no secret is asked for.
+        // Without a Wallet there are no customers, and no secret is needed.
         let cards = read(&WHOLE).0.unwrap();
         assert!(cards.customer(&ana).unwrap().is_none() && cards.wallet(None).is_none());
     }
@@ -543,7 +544,7 @@ mod tests {
         let service = |id| ServiceId::parse(id).unwrap();
         assert!(cards.wallet(None).is_some() && cards.wallet(Some(&service("TAX"))).is_some());
         assert!(cards.wallet(Some(&service("OLD"))).is_none());
-        // Payments that were begun at the one are not asked for at the other.
+        // Questions about payments at one terminal do not go to the other.
         let cards = read(&[WHOLE.as_slice(), &WALLET].concat()).0.unwrap();
         assert!(cards.named("Merchant").is_none());
     }

@@ -1,5 +1,5 @@
-//! Customers of the gateway's interface Wallet, and the cards that they save there. Nothing of them is
-//! kept here: each call asks the gateway, and each may be repeated.
+//! Customers of the gateway's interface Wallet, and their saved cards. This provider stores nothing about them:
+//! each call asks the gateway, and each may be repeated.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use mpay_door::{Unanswered, log::log};
 use super::{CardTerminal, Desk, gateway::TIME};
 use crate::{api::Problem, domain::ServiceId, store::Platform};
 
-/// With less time than this nothing is asked.
+/// The least time that must be left for a question to be asked.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// A customer at a terminal of the Wallet.
@@ -20,12 +20,12 @@ pub struct Wallet<'a, P> {
     desk: &'a Desk<'a, P>,
     terminal: &'a CardTerminal,
     customer: Customer,
-    /// When the call came. All that it asks for has the time of one question.
+    /// The monotonic time of the call. All questions of the call together have the time of one.
     began: Duration,
 }
 
 impl<'a, P: Platform> Wallet<'a, P> {
-    /// A customer, at the terminal of a service, or of all services.
+    /// A customer, at the terminal of a service, or at the terminal for all services.
     ///
     /// # Errors
     /// A [`Problem`] if there is no Wallet.
@@ -55,10 +55,10 @@ impl<'a, P: Platform> Wallet<'a, P> {
         &self.customer
     }
 
-    /// Asks for something to be done. `Ok(Err(_))` if the gateway refused it.
+    /// Asks the gateway to do something. `Ok(Err(_))` if the gateway refused.
     ///
     /// # Errors
-    /// A [`Problem`] if it is not known whether it is done: the same again is harmless.
+    /// A [`Problem`] if the outcome is not known. The same call may be repeated without harm.
     pub async fn ask<T>(
         &self,
         command: &impl Command<Outcome = Outcome<T>>,
@@ -93,7 +93,7 @@ impl<'a, P: Platform> Wallet<'a, P> {
         }
     }
 
-    /// Opens a session in which the customer saves a card. Gives the address of the gateway's page.
+    /// Opens a session in which the customer saves a card. Returns the address of the gateway's page.
     ///
     /// # Errors
     /// A [`Problem`] if the gateway opens none.
@@ -125,7 +125,7 @@ fn unreachable(reason: &str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(30)
 }
 
-/// What a refusal means to who asked.
+/// The problem for a refusal of the gateway.
 pub fn refused(code: &ErrCode) -> Problem {
     let status = match code.group() {
         Group::Configuration => StatusCode::SERVICE_UNAVAILABLE,
@@ -135,7 +135,7 @@ pub fn refused(code: &ErrCode) -> Problem {
     Problem::new(status, told(code))
 }
 
-/// The same in words.
+/// The text of a refusal of the gateway.
 pub fn told(code: &ErrCode) -> String {
     let text = match code.group() {
         Group::Wallet(WalletError::NoCustomer) => {

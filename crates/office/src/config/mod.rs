@@ -1,5 +1,5 @@
-//! The variables of the people's door, read into one [`Config`]. Every mistake in them is a clear
-//! line, which holds no part of a value.
+//! The variables of the people's door, read into one [`Config`]. Each mistake becomes a clear line, which
+//! contains no part of a value.
 
 #[cfg(test)]
 mod tests;
@@ -26,47 +26,47 @@ use crate::{
 };
 pub use mpay_door::config::Service;
 
-/// The variables that make the order source: as of a webhook.
+/// The variables of the order source. They have the form of a webhook's.
 const ORDER_SOURCE: [&str; 3] = [
     "order_source_origin",
     "order_source_secret",
     "order_source_url",
 ];
 
-/// The variables of certificates. They are public: evidence shows them, and people are told before
-/// they expire. The key to any of them is never here.
+/// The variables with certificates. Certificates are public: evidence shows them, and their expiry is
+/// announced. No variable here holds a private key.
 const CERTIFICATES: [&str; 3] = [
     "mpay_authorities",
     "mpay_certificates",
     "service_certificate",
 ];
 
-/// A hundred years, in days.
+/// The longest retention: a hundred years, in days.
 const MAX_RETENTION: u32 = 36_500;
 
-/// A deployment's configuration, as far as the people's door is given it.
+/// A deployment's configuration, as far as the people's door receives it.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the deployment stands.
+    /// The environment of this deployment.
     pub environment: Environment,
     services: Services,
-    /// Who may call the order API; without anybody it is closed.
+    /// The principals who may call the order API. If there are none, the API is closed.
     pub principals: Principals,
-    /// Who is believed about whom they call for.
+    /// The proxies whose statement of the client's address is believed.
     pub proxies: Networks,
-    /// Who is told, and of what.
+    /// The receivers of webhooks, and the events that each receives.
     pub notification: Settings,
-    /// What pages for people are made with; without it there are none.
+    /// The settings of the pages; `None` if there are no pages.
     pub pages: Option<Pages>,
-    /// The institution's own system, which is asked for orders.
+    /// The institution's own system as a source of orders; `None` if there is none.
     pub order_source: Option<Webhook>,
-    /// The institution's own card gateway; without it nothing is paid by card.
+    /// The institution's own card gateway; `None` if there are no payments by card.
     pub cards: Option<Cards>,
-    /// Whether one is set, though it may not be usable.
+    /// True if a card gateway is configured, even if a mistake makes it unusable.
     wants_cards: bool,
-    /// How long after an order was closed personal data is kept; `None` for ever.
+    /// Time after the end of an order for which its personal data is kept; `None` for ever.
     pub personal_data_retention: Option<SignedDuration>,
-    /// Which days are worked; `None` where a variable that says so is wrong.
+    /// The working days; `None` if a variable that changes them has a mistake.
     pub working_days: Option<WorkingDays>,
     /// The certificates of the institution and of MPay, each with its variable.
     certificates: Vec<(&'static str, Certificate)>,
@@ -207,7 +207,7 @@ impl Configuration for Config {
     }
 }
 
-/// Days that are worked, or free, beyond what the law says of every year.
+/// The working days and holidays by law, with the exceptions that two variables give.
 fn working_days(reader: &mut Reader<'_>) -> Option<WorkingDays> {
     const VARIABLES: [&str; 2] = ["extra_holidays", "extra_working_days"];
     if VARIABLES
@@ -224,16 +224,16 @@ fn working_days(reader: &mut Reader<'_>) -> Option<WorkingDays> {
 }
 
 impl Config {
-    /// The variable for whose mistake a receiver may be missing.
+    /// The variable whose mistake may have removed a receiver of webhooks; `None` if no mistake did.
     pub fn webhook_off(&self) -> Option<&'static str> {
         self.switched_off(&OF_RECEIVERS)
     }
 
-    /// The variable for whose mistake nothing is paid by card.
+    /// The variable whose mistake switches off payments by card; `None` if no mistake does.
     pub fn switched_off_cards(&self) -> Option<&'static str> {
         match self.cards {
             Some(_) => None,
-            // Payers must be able to come back.
+            // Payments by card need an address to which payers can return.
             None if self.wants_cards => self
                 .switched_off(&cards::VARIABLES)
                 .or_else(|| self.switched_off(&["public_url"])),
@@ -241,23 +241,23 @@ impl Config {
         }
     }
 
-    /// The services that are served, in the order of their ids.
+    /// The services that this deployment serves, in the order of their ids.
     pub fn service_ids(&self) -> impl Iterator<Item = &ServiceId> {
         self.services.keys()
     }
 
-    /// The service of this id; `None` if it is not served here.
+    /// The service with this id; `None` if it is not served here.
     pub fn service(&self, id: &ServiceId) -> Option<&Service> {
         self.services.get(id)
     }
 
-    /// The certificate of this fingerprint.
+    /// The certificate with this fingerprint (SHA-256, in hexadecimal).
     pub fn certificate(&self, fingerprint: &str) -> Option<&Certificate> {
         let mut certificates = self.certificates.iter().map(|(_, certificate)| certificate);
         certificates.find(|certificate| certificate.fingerprint() == fingerprint)
     }
 
-    /// Who tells the institution; `None` where nobody is to be told.
+    /// The sender of messages to the institution; `None` if there are no receivers.
     pub fn notifier<'a, P: mpay_ledger::Platform>(
         &'a self,
         app: &'a App<Self>,

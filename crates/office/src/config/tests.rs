@@ -88,7 +88,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         };
         let things = [
             ("page_key|public_url|mpay_url", config.pages.is_some()),
-            // Where payers cannot come back to there are neither pages nor cards.
+            // Without an address to return to, there are neither pages nor payments by card.
             (
                 "card_",
                 config.cards.is_some() || config.switched_off_cards() == Some("public_url"),

@@ -1,10 +1,10 @@
-//! How amounts and times are written for people.
+//! Amounts and times as people write them.
 
 use jiff::{Timestamp, civil::Date};
 
 use crate::domain::{Language, Money, time};
 
-/// Stands between groups of digits: as wide as a point, and no line breaks there.
+/// Separator of groups of digits: as wide as a point, and lines do not break there.
 const GROUPS: char = '\u{202F}';
 
 /// An amount with its currency, such as `1 250,50 MDL`.
@@ -50,7 +50,7 @@ pub fn day_of(language: Language, at: Timestamp) -> String {
 /// A time in Chișinău, such as `31.12.2026, 14:05`.
 pub fn time_of(language: Language, at: Timestamp) -> String {
     let local = time::format(at);
-    // Of 2026-12-31T14:05:00+02:00 hours and minutes.
+    // The characters of 2026-12-31T14:05:00+02:00 that give hours and minutes.
     let clock = local.get(11..16).unwrap_or_default();
     format!("{}, {clock}", day_of(language, at))
 }

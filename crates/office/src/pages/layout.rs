@@ -1,4 +1,4 @@
-//! What every page has in common: its frame, its headers, its stylesheet.
+//! The parts that all pages share: frame, headers, stylesheet.
 
 use bytes::Bytes;
 use fluent_bundle::FluentValue;
@@ -10,34 +10,34 @@ use mpay_door::{PAUSE, config::Environment};
 use super::{format, settings::Pages, text::Texts};
 use crate::domain::{Language, Localized, Money};
 
-/// The least contrast of a text to its ground (WCAG 2.2, success criterion 1.4.3).
+/// The least contrast between a text and its background (WCAG 2.2, success criterion 1.4.3).
 const LEAST_CONTRAST: f64 = 4.5;
 
-/// For whom a page is, and where.
+/// The circumstances of a page: settings, reader's language, address.
 pub struct View<'a> {
     /// The settings.
     pub pages: &'a Pages,
     texts: Texts,
-    /// The path at which the page is found.
+    /// Path of the request.
     pub path: &'a str,
-    /// Its query.
+    /// Query of the request, without its `?`.
     query: &'a str,
 }
 
-/// What a page is, beside its frame.
+/// Content of a page, without its frame.
 pub struct Page {
-    /// What browsers show of it.
+    /// The title, as browsers show it.
     pub title: String,
-    /// After how many seconds it is loaded again, and from where.
+    /// Seconds until the browser loads the page again, and the address to load.
     pub reload: Option<(u32, String)>,
-    /// Whether it is to be printed: without the frame.
+    /// True for a page to print: it has no frame.
     pub is_sheet: bool,
-    /// What it says.
+    /// The body of the page.
     pub content: Markup,
 }
 
 impl Page {
-    /// A page as most are.
+    /// An ordinary page: not reloaded, not printed.
     pub fn new(title: String, content: Markup) -> Self {
         Self {
             title,
@@ -49,7 +49,7 @@ impl Page {
 }
 
 impl<'a> View<'a> {
-    /// For who reads this language.
+    /// A view in one language of the page at `uri`.
     pub fn new(pages: &'a Pages, language: Language, uri: &'a Uri) -> Self {
         Self {
             pages,
@@ -64,17 +64,18 @@ impl<'a> View<'a> {
         self.texts.language()
     }
 
-    /// A text.
+    /// The text with this identifier in the catalogue.
     pub fn t(&self, id: &str) -> String {
         self.texts.t(id)
     }
 
-    /// A text with what is put in.
+    /// The text with this identifier, with values in its placeholders.
     pub fn with(&self, id: &str, values: &[(&str, FluentValue<'_>)]) -> String {
         self.texts.with(id, values)
     }
 
-    /// What the API says, in the language of the page if the catalogue has it.
+    /// A sentence of the API in the language of the page. A sentence that the catalogue lacks stays English and
+    /// is marked as English.
     pub fn said(&self, english: &str) -> Markup {
         match self.texts.said(english) {
             Some(text) => html! { (text) },
@@ -82,13 +83,13 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The same as plain text.
+    /// A sentence of the API in the language of the page, as plain text without markup.
     pub fn said_plainly(&self, english: &str) -> String {
         let text = self.texts.said(english);
         text.map_or_else(|| english.to_owned(), |text| text.to_string())
     }
 
-    /// A text of the institution's.
+    /// A text that the institution wrote, in the language of the page.
     pub fn own<'t, const MAX: usize>(&self, text: &'t Localized<MAX>) -> &'t str {
         text.get(self.language())
     }
@@ -98,34 +99,34 @@ impl<'a> View<'a> {
         format::money(self.language(), amount, currency)
     }
 
-    /// A day.
+    /// A day, written in the language of the page.
     pub fn day(&self, date: Date) -> String {
         format::day(self.language(), date)
     }
 
-    /// The day of a time.
+    /// The day of a time in Chișinău, written in the language of the page.
     pub fn day_of(&self, at: Timestamp) -> String {
         format::day_of(self.language(), at)
     }
 
-    /// A time.
+    /// A time in Chișinău, written in the language of the page.
     pub fn time_of(&self, at: Timestamp) -> String {
         format::time_of(self.language(), at)
     }
 
-    /// An address below that of the page's order, in the same language.
+    /// An address of this provider, with the language of the page as its parameter `lang`.
     pub fn link(&self, path: &str) -> String {
         let separator = if path.contains('?') { '&' } else { '?' };
         format!("{path}{separator}lang={}", self.language().code())
     }
 
-    /// The institution's name, if it is known.
+    /// The institution's name; `None` if no variable gives one.
     pub fn institution(&self) -> Option<&str> {
         let name = self.pages.institution.name.as_ref()?;
         Some(self.own(name))
     }
 
-    /// A page that says why there is none.
+    /// A page that only tells the reader something, such as that a link has ended.
     pub fn message(&self, status: StatusCode, title: &str, text: &str) -> Answer {
         let content = html! {
             h1 { (title) }
@@ -134,12 +135,12 @@ impl<'a> View<'a> {
         self.answer(status, &Page::new(title.to_owned(), content))
     }
 
-    /// What is said while the books cannot be read.
+    /// The page while the books cannot be read: status 503, try again in 5 seconds.
     pub fn unavailable(&self) -> Answer {
         self.later(["unavailable-title", "unavailable-text"], 5)
     }
 
-    /// What is said while everything is stopped.
+    /// The page while the provider is paused: status 503, try again in [`PAUSE`] seconds.
     pub fn paused(&self) -> Answer {
         self.later(["paused-title", "paused-text"], PAUSE)
     }
@@ -152,7 +153,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A page in its frame.
+    /// A page in the frame of payers' pages: the institution's name and the choice of languages above it.
     pub fn answer(&self, status: StatusCode, page: &Page) -> Answer {
         let header = html! {
             header {
@@ -163,7 +164,8 @@ impl<'a> View<'a> {
         self.document(status, page, &header)
     }
 
-    /// Asks the browser to come again: now not from another site.
+    /// Makes the browser load the same address again at once. The second request comes from this site, not from
+    /// another one, so that the browser sends the session's cookie.
     pub fn come_again(&self, uri: &Uri) -> Answer {
         let here = uri.path_and_query().map_or(self.path, PathAndQuery::as_str);
         let content = html! { p { a href=(here) { (self.t("go-on")) } } };
@@ -174,7 +176,7 @@ impl<'a> View<'a> {
         self.answer(StatusCode::OK, &page)
     }
 
-    /// A page below a header.
+    /// A whole HTML document: the page with a header above it.
     pub fn document(&self, status: StatusCode, page: &Page, header: &Markup) -> Answer {
         let institution = self.institution();
         let title = match institution {
@@ -218,7 +220,7 @@ impl<'a> View<'a> {
         Answer::html(status, markup)
     }
 
-    /// Who the page is of.
+    /// The institution's logo and name, as far as they are configured.
     pub fn brand(&self) -> Markup {
         let name = self.institution();
         html! {
@@ -232,7 +234,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The same page in the other languages.
+    /// Links to the same page in the other languages.
     pub fn languages(&self) -> Markup {
         let pairs = self.query.split('&');
         let others = pairs.filter(|pair| !pair.is_empty() && !pair.starts_with("lang="));
@@ -253,21 +255,21 @@ impl<'a> View<'a> {
     }
 }
 
-/// An answer that is not yet given its headers.
+/// An answer whose headers are not written yet.
 pub struct Answer {
     status: StatusCode,
     media_type: &'static str,
     content: Bytes,
     /// Seconds after which the same request may succeed.
     retry_after: Option<u16>,
-    /// What the browser is to keep of the session.
+    /// The cookie that the browser is to keep.
     pub cookie: Option<HeaderValue>,
-    /// What it is to forget (`Clear-Site-Data`).
+    /// Value of `Clear-Site-Data`: the data that the browser is to forget.
     pub clears: Option<HeaderValue>,
     location: Option<HeaderValue>,
-    /// Whether its forms stay here.
+    /// True if forms on the page may only be sent to this provider, not to MPay or a card gateway.
     pub is_of_office: bool,
-    /// Whether browsers may keep it: it is the same for everybody.
+    /// True if browsers and proxies may cache the answer, since it is the same for everybody.
     is_public: bool,
 }
 
@@ -286,7 +288,7 @@ impl Answer {
         }
     }
 
-    /// Sends the browser on by GET.
+    /// Redirects the browser to an address, which it reads by GET (status 303).
     pub fn see_other(address: &str) -> Self {
         Self {
             location: HeaderValue::from_str(address).ok(),
@@ -313,15 +315,16 @@ impl Answer {
         Self::asset("text/css", &include_bytes!("style.css")[..])
     }
 
-    /// The institution's colour, if it has one.
+    /// A stylesheet with the institution's colour; `None` if it has none.
     pub fn theme(pages: &Pages) -> Option<Self> {
         let color = pages.institution.color?;
-        // On a light ground the colour as it is, where it can be read there; on a dark one lighter.
+        // On a light background the colour is used unchanged if it is legible there; on a dark one a lighter
+        // shade is used.
         let on = match color.contrast_to_white() >= LEAST_CONTRAST {
             true => "#fff",
             false => "#000",
         };
-        // The ground of pages is darker than white.
+        // The background of pages is a little darker than white.
         let is_dark = color.contrast_to_white() >= LEAST_CONTRAST / 0.92;
         let text = if is_dark {
             color.css()
@@ -329,7 +332,7 @@ impl Answer {
             "var(--ink)".to_owned()
         };
         let lighter = [0, 20, 40, 60, 75].map(|white| color.lighter(white));
-        // The lightest ground, #1b222b, has 16.0 to white.
+        // The lightest part of the dark background, #1b222b, has a contrast of 16.0 to white.
         let ground = 16.0 / LEAST_CONTRAST;
         let on_dark = lighter
             .into_iter()
@@ -342,13 +345,13 @@ impl Answer {
         Some(Self::asset("text/css", css))
     }
 
-    /// The institution's picture, if it has one.
+    /// The institution's logo; `None` if it has none.
     pub fn logo(pages: &Pages) -> Option<Self> {
         let logo = pages.institution.logo.as_ref()?;
         Some(Self::asset(logo.media_type, logo.content.clone()))
     }
 
-    /// With the headers that every answer has.
+    /// The answer with the headers that every page has.
     pub fn into_response(self, pages: &Pages) -> Response<Bytes> {
         let mut response = Response::new(self.content);
         *response.status_mut() = self.status;
@@ -376,8 +379,9 @@ impl Answer {
                 headers.append(name, value);
             }
         }
-        // No script, nothing from elsewhere, no frame around it. A form of the office stays here; that of
-        // a payer goes to MPay, which may send the browser on, and some browsers ask for leave then too.
+        // No script, no resource of another site, no frame around the page. Forms of the office are sent to
+        // this provider only. A payer's form goes to MPay, which may redirect the browser, and some browsers
+        // apply `form-action` to that redirection as well.
         let forms = match (self.is_of_office, pages.mpay_origin()) {
             (false, Some(mpay)) => match &pages.card_gateway {
                 Some(gateway) => format!("'self' https: {mpay} {gateway}"),

@@ -1,9 +1,9 @@
-//! Pages for people: the payer's order at `/o/`, the institution's office at `/admin`. They are made of the same books as the order API, work
-//! without scripts, and load nothing from elsewhere.
+//! Pages for people: the payer's order at `/o/`, the institution's office at `/admin`. The pages read the same
+//! books as the order API, work without scripts, and load nothing from other sites.
 //!
 //! Read in this order: [`settings`]: the variables. `mpay_door::pages`: addresses that nobody can guess.
-//! `text`, `said`, `format`: three languages. `layout`: what every page has in common. `payer`, `admin`: the
-//! pages.
+//! `text`, `said`, `format`: three languages. `layout`: the frame, headers and stylesheet of every page.
+//! `payer`, `admin`: the pages.
 
 mod admin;
 mod format;
@@ -33,7 +33,7 @@ use layout::{Answer, View};
 pub use link::PayLink;
 pub use settings::Pages;
 
-/// What the addresses of payers' pages begin with.
+/// Beginning of the paths of payers' pages.
 pub const PAYER: &str = "/o/";
 
 /// A request for a page.
@@ -91,7 +91,7 @@ pub async fn payer<P: Platform>(app: &App, store: &Ledger<P>, parts: &Parts) -> 
     }
 }
 
-/// Answers while everything is stopped: people with a page, programs with a problem.
+/// Answers while the provider is paused: browsers receive a page, programs receive a problem document.
 ///
 /// # Errors
 /// [`Problem::paused`].
@@ -112,7 +112,8 @@ pub fn paused(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
     Ok(answer.into_response(pages))
 }
 
-/// What all pages are made with: it is not of the books.
+/// The stylesheet, the colours or the logo, by its name below [`PAYER`]. None of them depends on the books, so
+/// that they are served also while the provider is paused.
 fn asset_of(pages: &Pages, path: &str) -> Option<Answer> {
     let asset = match path {
         "style.css" => Some(Answer::style()),
@@ -126,7 +127,7 @@ fn asset_of(pages: &Pages, path: &str) -> Option<Answer> {
     asset
 }
 
-/// The parameters of a page. None of them is trusted, so a wrong one is as if it were not there.
+/// The parameters of a page. None of them is trusted: a parameter that cannot be read counts as absent.
 struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -138,7 +139,7 @@ impl Query {
         )
     }
 
-    /// A parameter, without space around it; `None` if it is empty.
+    /// A parameter without white space around it; `None` if the parameter is absent or empty.
     fn text(&self, name: &str) -> Option<String> {
         let found = self.0.iter().find(|(known, _)| known == name);
         let value = found.map(|(_, value)| value.trim());
@@ -150,7 +151,7 @@ impl Query {
     }
 }
 
-/// The language that the address asks for, or the browser.
+/// The language that the address names (`lang`), else the language that the browser prefers.
 fn language(query: &Query, headers: &HeaderMap) -> Language {
     let asked = query.text("lang").and_then(|code| Language::of_code(&code));
     let values = headers.get_all(header::ACCEPT_LANGUAGE).into_iter();

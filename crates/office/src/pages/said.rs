@@ -1,8 +1,9 @@
-//! What the order API says is wrong, in the reader's language.
+//! The order API's errors in the reader's language.
 //!
-//! The API speaks English, and gives no numbers to what it says. Its sentences are texts of the catalogue
-//! whose names begin with `said-`: found here by their English, with what is put into it, and said in the
-//! language of the page. What is not found stays English.
+//! The API answers in English, and its sentences have no numbers. The catalogue has a text for each sentence,
+//! under a name that begins with `said-`. A sentence is found by its English text, the values in it are
+//! extracted, and the text of the page's language is filled with them. A sentence that is not found stays
+//! English.
 
 use fluent_bundle::{FluentResource, FluentValue};
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
@@ -10,14 +11,14 @@ use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternEl
 use super::text::{Texts, catalogue};
 use crate::domain::Language;
 
-/// What the names of such texts begin with.
+/// Beginning of the names of these texts.
 pub const SAID: &str = "said-";
 
-/// A sentence as it is written in English.
+/// A sentence of the English catalogue: fixed text with placeholders between.
 pub struct Sentence {
     id: String,
     begin: String,
-    /// The name of what is put in, and what is written behind it.
+    /// Each placeholder: its name, and the fixed text that follows it.
     rest: Vec<(String, String)>,
 }
 
@@ -48,13 +49,13 @@ impl Sentence {
         sentence
     }
 
-    /// What is written of it, without what is put in.
+    /// The fixed parts of the sentence, without its placeholders.
     pub fn written(&self) -> impl Iterator<Item = &str> {
         let rest = self.rest.iter().map(|(_, written)| written.as_str());
         std::iter::once(self.begin.as_str()).chain(rest)
     }
 
-    /// What is put in, if this is the sentence.
+    /// The values of the placeholders if `text` is this sentence; `None` if it is another one.
     fn values<'t>(&self, text: &'t str) -> Option<Vec<(&str, &'t str)>> {
         let mut text = text.strip_prefix(&self.begin)?;
         let mut values = Vec::with_capacity(self.rest.len());
@@ -70,7 +71,7 @@ impl Sentence {
     }
 }
 
-/// The sentences, those first of which most is written.
+/// All sentences, those with the most fixed text first, so that the most specific one is found.
 pub fn sentences() -> Vec<Sentence> {
     let resource = FluentResource::try_new(catalogue(Language::English).to_owned());
     let resource = resource.unwrap_or_else(|(readable, _)| readable);
@@ -89,13 +90,13 @@ pub fn sentences() -> Vec<Sentence> {
 }
 
 impl Texts {
-    /// What the API says, in this language; `None` if the catalogue does not have it.
+    /// A sentence of the API in this language; `None` if the catalogue does not have it.
     pub fn said(&self, english: &str) -> Option<String> {
         thread_local! {
             static KNOWN: Vec<Sentence> = sentences();
         }
         if self.language() == Language::English {
-            // What marks code in the API's answers is no mark on a page.
+            // The API marks code with backticks, which a page does not show.
             return Some(english.replace('`', ""));
         }
         KNOWN.with(|known| self.found(known, english))
@@ -112,7 +113,8 @@ impl Texts {
         Some(self.with(&sentence.id, &values))
     }
 
-    /// What is put into a sentence: a name as it is, a status or another sentence in this language.
+    /// A value for a placeholder: a status or a sentence is translated, alone or joined by "or"; any other
+    /// value is a name and stays as it is.
     fn put_in(&self, known: &[Sentence], value: &str) -> String {
         let parts = || {
             let parts = value.split(" or ").map(|part| self.found(known, part));

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{Localized, OrderKey, ServiceId, Text};
 
-/// Every variable that is read for pages. All are optional.
+/// Every variable that the pages read. All of them are optional.
 pub const VARIABLES: [&str; 7] = [
     "institution_logo",
     "institution_name",
@@ -24,45 +24,45 @@ pub const VARIABLES: [&str; 7] = [
     "public_url",
 ];
 
-/// The largest picture, in bytes: each visitor loads it.
+/// The largest logo, in bytes. Each visitor loads it.
 const LARGEST_LOGO: usize = 60_000;
 
-/// What the pages are made with. Without keys there are none.
+/// Settings of the pages. Without [`PAGE_KEY`] there are no pages.
 #[derive(Debug)]
 pub struct Pages {
-    /// The keys of links.
+    /// The keys that seal links, sessions and forms.
     pub keys: PageKeys,
     /// The address of this provider, without a slash at its end.
     pub public_url: String,
-    /// The address of MPay, likewise.
+    /// The address of MPay, without a slash at its end.
     pub mpay_url: String,
     /// Scheme, host and port of the card gateway, if payers may be sent there.
     pub card_gateway: Option<String>,
-    /// Where the deployment stands.
+    /// The environment of this deployment.
     pub environment: Environment,
-    /// What the institution shows of itself.
+    /// Name, note, logo and colour of the institution.
     pub institution: Institution,
 }
 
-/// What the institution shows of itself.
+/// Name, note, logo and colour of the institution, as its pages show them.
 #[derive(Debug, Default)]
 pub struct Institution {
-    /// Its name.
+    /// Its name, of at most 120 characters in each language.
     pub name: Option<Localized<120>>,
-    /// What it tells payers on every page, such as whom to call.
+    /// A note for payers on every page, such as a telephone number: at most 400 characters in each language.
     pub note: Option<Localized<400>>,
-    /// Its picture.
+    /// Its logo.
     pub logo: Option<Logo>,
     /// The colour of buttons and links.
     pub color: Option<Color>,
 }
 
-/// A picture.
+/// The institution's logo.
 #[derive(Clone)]
 pub struct Logo {
     /// `image/png` or `image/jpeg`.
     pub media_type: &'static str,
-    /// The file.
+    /// The bytes of the file, at most 60,000.
     pub content: Vec<u8>,
 }
 
@@ -106,13 +106,13 @@ impl Color {
         bytes.try_into().ok().map(Self)
     }
 
-    /// As a stylesheet has it.
+    /// The colour as CSS writes it, such as `#0b57a4`.
     pub fn css(self) -> String {
         let [r, g, b] = self.0;
         format!("#{r:02x}{g:02x}{b:02x}")
     }
 
-    /// Mixed with white, of which there are so many parts in a hundred.
+    /// The colour mixed with white; `white` is the share of white in percent, at most 100.
     pub fn lighter(self, white: u16) -> Self {
         let mix = |part: u8| {
             let sum = u16::from(part) * (100 - white.min(100)) + 255 * white.min(100);
@@ -136,7 +136,8 @@ impl Color {
 }
 
 impl Pages {
-    /// Reads the variables. `None` where there is no key, or a mistake that pages cannot do with.
+    /// Reads the variables. `None` if the key is absent, or if a mistake in a variable makes pages impossible;
+    /// the mistake is then reported to `reader`.
     pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<Self> {
         let keys = PageKeys::read(reader, environment);
         let public_url = reader.public_url();
@@ -164,7 +165,7 @@ impl Pages {
         })
     }
 
-    /// What the addresses of orders' pages are made of.
+    /// The settings from which the addresses of orders' pages are made.
     pub fn links(&self) -> PayLinks {
         PayLinks {
             keys: self.keys.clone(),
@@ -182,7 +183,7 @@ impl Pages {
         self.links().url_of(link)
     }
 
-    /// Scheme, host and port of MPay: where a form may be sent to.
+    /// Scheme, host and port of MPay, to which forms may be sent; `None` if the address cannot be parsed.
     pub fn mpay_origin(&self) -> Option<String> {
         let uri: Uri = self.mpay_url.parse().ok()?;
         Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
@@ -192,7 +193,7 @@ impl Pages {
 impl Institution {
     fn read(reader: &mut Reader<'_>) -> Self {
         let name = localized(reader, "institution_name");
-        // The beneficiary of the account that lines have is the institution, as a rule.
+        // As a rule the institution itself is the beneficiary of the account that order lines use.
         let beneficiary = reader.variables.get("beneficiary_name");
         let beneficiary = beneficiary.and_then(|name| Text::parse(name).ok());
         let name = name.or_else(|| {
@@ -220,7 +221,7 @@ impl Institution {
     }
 }
 
-/// A text, or texts in JSON for each language.
+/// Reads a variable that is one text, or a JSON object with a text for each language.
 fn localized<const MAX: usize>(
     reader: &mut Reader<'_>,
     variable: &'static str,

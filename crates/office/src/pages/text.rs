@@ -25,10 +25,10 @@ pub fn catalogue(language: Language) -> &'static str {
 }
 
 impl Texts {
-    /// Those of a language.
+    /// The texts of a language.
     pub fn new(language: Language) -> Self {
         thread_local! {
-            /// Read once, since an instance may answer many requests.
+            /// Each catalogue is read once per thread, since an instance may answer many requests.
             static KNOWN: std::cell::RefCell<Vec<Texts>> = const { std::cell::RefCell::new(Vec::new()) };
         }
         KNOWN.with_borrow_mut(|known| {
@@ -48,9 +48,9 @@ impl Texts {
             Language::English => langid!("en"),
         };
         let mut bundle = FluentBundle::new(vec![id]);
-        // What is put in is cleaned of marks that steer the direction of text, and pages are compared.
+        // Values need no isolation: marks that change the direction of text are removed from them before.
         bundle.set_use_isolating(false);
-        // A part that cannot be read leaves out that part; the tests read all of it.
+        // A message with a syntax error is left out; a test reads every message.
         let resource = FluentResource::try_new(catalogue(language).to_owned());
         bundle.add_resource_overriding(resource.unwrap_or_else(|(readable, _)| readable));
         Self {
@@ -59,17 +59,18 @@ impl Texts {
         }
     }
 
-    /// Their language.
+    /// The language of these texts.
     pub fn language(&self) -> Language {
         self.language
     }
 
-    /// A text.
+    /// The text with this identifier.
     pub fn t(&self, id: &str) -> String {
         self.with(id, &[])
     }
 
-    /// A text with what is put in.
+    /// The text with this identifier, with values in its placeholders. An identifier that is not in the
+    /// catalogue is itself the text.
     pub fn with(&self, id: &str, values: &[(&str, FluentValue<'_>)]) -> String {
         let mut args = FluentArgs::new();
         for (name, value) in values {
@@ -98,7 +99,7 @@ mod tests {
 
     use super::{super::said::SAID, *};
 
-    /// The names of what is put into a text.
+    /// Collects the names of a text's placeholders.
     fn variables(pattern: &Pattern<&str>, found: &mut BTreeSet<String>) {
         for element in &pattern.elements {
             let PatternElement::Placeable { expression } = element else {
@@ -141,7 +142,7 @@ mod tests {
             let texts = messages(language);
             assert!(texts.keys().eq(romanian.keys()), "{}", language.code());
             for (id, values) in texts {
-                // What is said in English may be said in another language with less.
+                // A translation may use fewer of the values than the English sentence has.
                 let is_fit = match id.starts_with(SAID) {
                     true => {
                         romanian[&id].is_subset(&english[&id]) && values.is_subset(&english[&id])

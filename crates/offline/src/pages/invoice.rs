@@ -33,7 +33,7 @@ pub fn instrument(name: &str) -> Text {
         .map_or(text::CARD, |(_, label)| label)
 }
 
-/// The invoice of an order, to be paid. `wrong` is what was wrong with the form that was sent.
+/// The invoice of an order, to be paid. `wrong` is the mistake in the form that was sent.
 pub fn invoice(
     view: &View,
     visit: &Visit,
@@ -86,7 +86,7 @@ pub fn invoice(
     layout(view, view.t(text::INVOICE), None, content)
 }
 
-/// What the invoice says.
+/// The content of the invoice.
 fn paper(view: &View, visit: &Visit, order: &OrderDetails, number: &str, currency: &str) -> Markup {
     html! {
         article.card {
@@ -262,7 +262,7 @@ fn chosen(request: &Request, mischief: Option<Mischief>, payable: bool) -> Optio
     }
 }
 
-/// Where the payer is sent back to.
+/// The address that the payer is sent back to.
 fn way_back(view: &View, visit: &Visit) -> Markup {
     html! {
         @if let Some(url) = &visit.return_url {

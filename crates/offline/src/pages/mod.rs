@@ -1,4 +1,4 @@
-//! The pages. Whatever comes from outside goes through maud, which escapes it.
+//! The pages. All input from outside goes through maud, which escapes it.
 
 mod invoice;
 mod journal;
@@ -135,7 +135,7 @@ fn stage(view: &View, stage: Stage) -> Markup {
     html! { span.mark.(class) { (view.t(label)) } }
 }
 
-/// What came back, as a mark.
+/// The outcome of a call, as a mark.
 fn outcome(view: &View, outcome: &Outcome) -> Markup {
     html! {
         @match outcome {
@@ -147,7 +147,7 @@ fn outcome(view: &View, outcome: &Outcome) -> Markup {
     }
 }
 
-/// What came back, in a sentence of the provider's or of the network's.
+/// The reason of an outcome, in a sentence of the provider's or of the network's.
 fn reason(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Success => None,

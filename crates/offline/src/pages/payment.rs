@@ -1,4 +1,5 @@
-//! The page of a payment: how far its confirmation is, the way back, and what went wrong on demand.
+//! The page of a payment: the progress of its confirmation, the way back, and the mischief that was
+//! played.
 
 use jiff::Timestamp;
 use maud::{Markup, html};

@@ -66,7 +66,7 @@ impl Weight {
     }
 }
 
-/// What is needed of a font file to set text in it; lengths in thousandths of the size.
+/// The parts of a font file that set text in it; lengths in thousandths of the size.
 struct Face {
     data: &'static [u8],
     glyphs: HashMap<char, u16>,
@@ -137,7 +137,7 @@ pub struct Document {
     language: &'static str,
     done: Vec<Content>,
     page: Content,
-    /// Where the next line begins, from the bottom.
+    /// The height of the next line above the bottom.
     y: f32,
 }
 
@@ -197,7 +197,7 @@ impl Document {
         }
     }
 
-    /// A label, and what it labels beside it.
+    /// A label, with its value beside it.
     pub fn fact(&mut self, label: &str, value: &str) {
         let size = self.size;
         let split = self.inner() * LABELS;

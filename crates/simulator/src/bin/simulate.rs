@@ -14,34 +14,35 @@ use simulator::{
     run,
 };
 
-/// Runs the provider on several hosts over a store that fails, and looks for what must not be.
+/// Runs the provider on several hosts over a store that fails, and looks for events that must not happen.
 #[derive(Parser)]
 struct Arguments {
     /// The seed of one run, or of the first of several.
     #[arg(long)]
     seed: Option<u64>,
-    /// For how many seconds new seeds are run.
+    /// Seconds for which new seeds are run.
     #[arg(long)]
     seconds: Option<u64>,
-    /// How many operations are run, with new seeds.
+    /// Operations after which no new seed is run.
     #[arg(long)]
     operations: Option<u64>,
-    /// How many operations a run has, about.
+    /// Approximate number of operations of a run.
     #[arg(long, default_value_t = 250)]
     length: u64,
-    /// How many seeds are run.
+    /// Number of seeds to run.
     #[arg(long)]
     seeds: Option<u64>,
     /// Only on this engine: sqlite, redis or postgres.
     #[arg(long)]
     engine: Option<String>,
-    /// What the engine does wrong: equal-counts, lost-write, torn-batch or damaged-record.
+    /// A fault of the engine: equal-counts, lost-write, torn-batch or damaged-record.
     #[arg(long)]
     broken: Option<String>,
     /// A fault put in on purpose; `list` lists them.
     #[arg(long)]
     mutate: Option<String>,
-    /// A finding too: readers or changes that wait for more than three seconds after a writer died.
+    /// Also count as a finding: readers or changes that wait for more than three seconds after a writer
+    /// died.
     #[arg(long)]
     prompt: bool,
     /// Clocks that differ by seconds, and stops of seconds.
@@ -176,7 +177,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a plan again with a trace, and prints what concerns its findings.
+/// Runs a plan again with a trace, and prints the lines and keys that concern its findings.
 fn explain(plan: &Plan) {
     const LAST: usize = 60;
     let report: Report = run(&Plan {

@@ -44,7 +44,7 @@ struct Sheet {
 }
 
 impl<'a> Workbook<'a> {
-    /// Reads what the sheets have in common.
+    /// Reads the common parts of the sheets.
     pub fn open(bytes: &'a [u8], limits: Limits) -> Result<Self, TableError> {
         let archive = Archive::open(bytes).map_err(damaged)?;
         let mut workbook = Self {
@@ -269,7 +269,7 @@ impl<'a> Workbook<'a> {
     }
 }
 
-/// Where the parts of a workbook are, by the ids that it calls them by.
+/// The paths of the parts of a workbook, by their ids.
 fn targets(text: &str) -> Result<HashMap<String, String>, TableError> {
     let mut targets = HashMap::new();
     let mut parts = Parts::new(text);

@@ -24,7 +24,7 @@ fn without_prefix(name: &str) -> &str {
 /// The value of an attribute, by its name without a prefix.
 pub(super) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let mut attributes = tag.attributes();
-    // What is there twice is found once, and nothing is counted.
+    // The first of two equal attributes is found, and duplicates are not looked for.
     attributes.with_checks(false);
     let is_it = |key: &str| without_prefix(key) == name;
     let found = attributes.flatten().find(|found| is_it(found.key.0))?;

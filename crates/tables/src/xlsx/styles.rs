@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::parts::{Part, Parts, attribute, local_name};
 use crate::TableError;
 
-/// The way in which a cell's format shows a number.
+/// The kind of value that a cell's format shows for a number.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Style {
     pub(super) is_date: bool,
@@ -57,7 +57,7 @@ fn built_in(id: u32) -> Style {
     }
 }
 
-/// The style that a format's code asks for: the letters of dates tell one, where they are no text.
+/// The meaning of a format's code: letters of dates outside of quoted text tell a date.
 fn style(code: &str) -> Style {
     let positive = code.split(';').next().unwrap_or_default();
     let digits = positive.bytes().all(|byte| byte == b'0');

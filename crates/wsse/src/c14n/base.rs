@@ -1,6 +1,6 @@
 //! Values of `xml:base` joined into one: `join-URI-References` of Canonical XML 1.1, section 2.4.
 
-/// A reference inside elements that have a base, as one relative to what is around these.
+/// A reference inside elements that have a base, as a reference relative to the base around these.
 ///
 /// This is RFC 3986 section 5.2, where the base may be relative too: `..` that lead out of it stay.
 /// As section 2.4 has it, `/` in a row are one, and `/` is added to a `..` at the end.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::chain::ChainError;
 
-/// The reason why a message was not verified. For the log: a caller who is not authenticated gets one
-/// constant answer whatever the reason.
+/// The reason why a message was not verified, for the log: a caller who is not authenticated gets one
+/// constant answer for every reason.
 ///
 /// Texts taken from the message are shown quoted, escaped and shortened.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -265,7 +265,7 @@ pub enum SecurityError {
     /// The signature was not made over this `SignedInfo` with the signer's key.
     #[error("the signature does not verify")]
     SignatureMismatch,
-    /// A signed part is not what was signed.
+    /// A signed part differs from its digest.
     #[error("the digest of {} does not match", shown(uri))]
     DigestMismatch {
         /// The URI of its reference.
@@ -278,10 +278,10 @@ pub enum SecurityError {
 }
 
 impl SecurityError {
-    /// The reason without what a stranger has written: for a log that is to name nobody. Names of
-    /// certificates can be those of people with their personal codes, and any text can be. A fingerprint
-    /// tells which certificate it was. Identifiers of the standards are shown, so that it can be seen which
-    /// algorithm is asked for.
+    /// The reason without any text of a stranger, for a log that names nobody. Names of certificates can
+    /// be those of people with their personal codes, and any text can be one. A fingerprint identifies
+    /// the certificate. Identifiers of the standards are shown, so that the requested algorithm can be
+    /// seen.
     pub fn without_texts(&self) -> String {
         match self {
             Self::UntrustedChain {
@@ -348,7 +348,7 @@ impl SecurityError {
             | Self::TooManyHints
             | Self::UntrustedSigner { .. }
             | Self::UnusableCertificate { .. }
-            // What fits no certificate: numbers and digests of one.
+            // The data that fits no certificate: numbers and digests of one.
             | Self::UnknownSigner { .. }
             | Self::ContradictoryKeyInfo { .. }
             | Self::SignerNotYetValid { .. }

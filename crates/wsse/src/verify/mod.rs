@@ -35,15 +35,15 @@ const OUR_ACTORS: [&str; 4] = [
     "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver",
 ];
 
-/// The greatest length that the canonical forms of `SignedInfo` and all signed parts may be together, given the
-/// length of the message. Escaping makes them longer, and namespaces that are written again and
-/// again; this is far beyond what programs write.
+/// The greatest total length of the canonical forms of `SignedInfo` and all signed parts, given the
+/// length of the message. Escaping and repeated namespaces make them longer; this is far beyond what
+/// programs write.
 fn canonical_budget(message_bytes: usize) -> usize {
     8 * message_bytes + (1 << 16)
 }
 
-/// A message's proof: its Body, who signed it, how and when. Only
-/// [`Envelope::verify`] makes one.
+/// The proof of a message: its Body, its signer, the algorithms and the times. Only [`Envelope::verify`]
+/// makes one.
 #[derive(Debug)]
 pub struct Verified {
     envelope: Envelope,
@@ -94,7 +94,7 @@ impl Verified {
     /// true that are for the ultimate receiver or the next node, other than the Security header
     /// that was verified (SOAP 1.1 section 4.2.3). Names as `{namespace}local`.
     ///
-    /// Headers need not be signed: this says what a message asks for, not who asks.
+    /// Headers need not be signed, so this shows a message's demands, not their author.
     pub fn not_understood(&self) -> Vec<String> {
         let headers = self.envelope.header().into_iter();
         headers

@@ -15,8 +15,8 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Refuses a message that has an id twice, wherever and in whatever spelling: what such an id
-    /// names is a matter of opinion, on which wrapping attacks live.
+    /// Refuses a message that has an id twice, in any place and spelling: the meaning of such an id
+    /// depends on the reader, and wrapping attacks rely on that.
     pub(super) fn of(
         envelope: &'a Envelope,
         security: Element<'a>,

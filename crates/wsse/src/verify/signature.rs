@@ -1,5 +1,5 @@
-//! `ds:Signature` as a WS-Security header has it: what XML Signature 1.1 allows, less all that is
-//! not needed there.
+//! `ds:Signature` as a WS-Security header has it: XML Signature 1.1, without all that is not needed
+//! there.
 
 use super::SecurityError;
 use super::structure::{Children, attribute, base64};
@@ -29,7 +29,7 @@ pub(super) struct Signature<'a> {
 /// A part's digest.
 pub(super) struct Reference<'a> {
     pub(super) uri: &'a str,
-    /// True if what is signed is the token that a `SecurityTokenReference` names.
+    /// True if the signed part is the token that a `SecurityTokenReference` names.
     pub(super) of_token: bool,
     pub(super) canonicalization: Method<'a>,
     pub(super) hash: Hash,

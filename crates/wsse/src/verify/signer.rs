@@ -40,7 +40,7 @@ pub(super) fn candidates(
     }
 }
 
-/// Refuses what is said of another certificate.
+/// Refuses hints that fit another certificate.
 pub(super) fn check_hints(hints: &[Hint], certificate: &Certificate) -> Result<(), SecurityError> {
     match hints.iter().find(|hint| !hint.fits(certificate)) {
         Some(misfit) => Err(SecurityError::ContradictoryKeyInfo {

@@ -50,7 +50,7 @@ impl<'a, I: Iterator<Item = Element<'a>>> Children<'a, I> {
         Err(self.unexpected(child))
     }
 
-    /// Takes the next child, which must be there; `local` says what it should be.
+    /// Takes the next child, which must be there; `local` is its expected name.
     pub(super) fn any(&mut self, local: &'static str) -> Result<Element<'a>, SecurityError> {
         self.rest
             .next()

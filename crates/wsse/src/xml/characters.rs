@@ -33,8 +33,7 @@ fn continues_name(c: char) -> bool {
             '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
-/// The text without white space at its ends: what XML Schema's `collapse` makes of a value
-/// that has none inside.
+/// The text without white space at its ends: XML Schema's `collapse` of a value that has none inside.
 pub(crate) fn collapse(text: &str) -> &str {
     text.trim_matches(is_space)
 }

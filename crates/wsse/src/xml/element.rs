@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::{Kind, Name, NodeId, Tag, Tree, XmlError, is_space};
 
-/// A parsed document on its own, for tools and tests. Nothing in it is verified: what a message
-/// says is read through [`Envelope::verify`](crate::Envelope::verify).
+/// A parsed document on its own, for tools and tests. Nothing in it is verified: read a message's content
+/// through [`Envelope::verify`](crate::Envelope::verify).
 #[derive(Debug)]
 pub struct Document {
     tree: Tree,

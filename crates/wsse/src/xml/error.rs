@@ -16,7 +16,7 @@ pub enum XmlError {
         /// Offset of the first byte that does not fit.
         position: usize,
     },
-    /// The document is not well-formed, uses what this crate refuses, or is over a limit.
+    /// The document is not well-formed, uses a feature that this crate refuses, or is over a limit.
     #[error("at byte {position}: {reason}")]
     Malformed {
         /// Offset of the markup or text at fault, in bytes.
@@ -84,7 +84,7 @@ pub enum Malformed {
     /// A prefix that is not declared.
     #[error("a prefix that is not declared")]
     UndeclaredPrefix,
-    /// A declaration that binds or unbinds what it must not: `xml`, `xmlns`, or a prefix to nothing
+    /// A declaration that binds or unbinds a reserved prefix: `xml`, `xmlns`, or a prefix to nothing
     /// (Namespaces in XML 1.0 section 3).
     #[error("a namespace declaration that is not allowed")]
     ReservedNamespace,

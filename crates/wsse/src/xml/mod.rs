@@ -82,7 +82,7 @@ impl Prefix {
 pub(crate) struct Namespace(u32);
 
 impl Namespace {
-    /// No namespace: what `xmlns=""` says, and what holds without a default declaration.
+    /// No namespace: by `xmlns=""`, or without a default declaration.
     pub(crate) const NONE: Namespace = Namespace(0);
     pub(crate) const XML: Namespace = Namespace(1);
 }

@@ -1,6 +1,5 @@
-//! Bytes to tree. `quick-xml` cuts the text into tokens; every rule that it leaves to its user
-//! is checked here: names, namespaces, attributes, characters, references, what may stand where,
-//! and the limits.
+//! Bytes to tree. `quick-xml` cuts the text into tokens; every rule that it leaves to its user is checked
+//! here: names, namespaces, attributes, characters, references, the places of things, and the limits.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -38,7 +38,7 @@ impl<'a> QName<'a> {
     }
 }
 
-/// Splits the content of a tag after `<` into its name and what follows.
+/// Splits the content of a tag after `<` into its name and the rest.
 pub(super) fn split_name(tag: &str) -> (&str, &str) {
     let end = tag.find(is_space).unwrap_or(tag.len());
     tag.split_at(end)
@@ -71,7 +71,7 @@ pub(super) fn next_attribute<'a>(
     Ok(Some((name.trim_end_matches(is_space), value)))
 }
 
-/// Checks an XML declaration, given what stands between `<?xml` and `?>` (XML 1.0 section 2.8).
+/// Checks an XML declaration, given the text between `<?xml` and `?>` (XML 1.0 section 2.8).
 pub(super) fn check_declaration(mut rest: &str) -> Result<(), Malformed> {
     let wrong = |_| Malformed::Declaration;
     match next_attribute(&mut rest).map_err(wrong)? {

@@ -1,4 +1,4 @@
-//! What the tests share: keys, a policy, messages as other stacks write them, and a signer of
+//! The common parts of the tests: keys, a policy, messages in the form of other stacks, and a signer of
 //! arbitrary messages.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -67,13 +67,13 @@ pub fn policy(pinned: &[&str]) -> Policy {
     }
 }
 
-/// Whether a tool is installed. A test that needs one that is missing says so and passes; where
-/// `CI` is set it fails.
+/// True if a tool is installed. A test that needs a missing one says so and passes; if `CI` is set it
+/// fails.
 pub fn has_tool(name: &str) -> bool {
     is_installed(name, Command::new(name).arg("--version").output().is_ok())
 }
 
-/// The same for what is no program.
+/// Decides the same for a thing that is no program, by `found`.
 pub fn is_installed(name: &str, found: bool) -> bool {
     if !found {
         assert!(std::env::var_os("CI").is_none(), "{name} is not installed");
@@ -174,7 +174,7 @@ fn canonical(
     }
 }
 
-/// What the STR-Transform makes of a `SecurityTokenReference`, in the way of WSS4J.
+/// The result of the STR-Transform of a `SecurityTokenReference`, in the way of WSS4J.
 fn token(
     root: Element<'_>,
     reference: Element<'_>,

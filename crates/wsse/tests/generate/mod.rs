@@ -41,7 +41,7 @@ fn entry(tries: &str, error: &str, bytes: impl Into<Vec<u8>>) -> Entry {
     }
 }
 
-/// Why what is refused with an error is wrong.
+/// The mistake in the messages that are refused with this error.
 fn why(error: &str) -> &'static str {
     match error {
         "" => "it is right",
@@ -223,7 +223,7 @@ fn accepted() -> Vec<Entry> {
 
 const KEY: &str = r##"<o:SecurityTokenReference><o:Reference ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3" URI="#Token"/></o:SecurityTokenReference>"##;
 
-/// What is wrong before there is any XML.
+/// Messages with mistakes in their bytes, before any XML is read.
 fn bytes() -> Vec<Entry> {
     let with = |bytes: &[u8]| {
         let message = message();
@@ -251,7 +251,7 @@ fn bytes() -> Vec<Entry> {
     ]
 }
 
-/// What is wrong with the XML around a good signature.
+/// Messages with a good signature and mistakes in the XML around it.
 fn documents() -> Vec<Entry> {
     let changed = |from: &str, to: &str| {
         assert!(message().contains(from), "{from}");
@@ -324,7 +324,7 @@ fn documents() -> Vec<Entry> {
     ]
 }
 
-/// What is wrong with digests and signature values.
+/// Messages with wrong digests and signature values.
 fn signatures() -> Vec<Entry> {
     let flipped = |element: &str, which: usize| {
         let message = message();

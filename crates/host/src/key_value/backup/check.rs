@@ -1,4 +1,4 @@
-//! The statements of a backup about itself, and whether they are true.
+//! The statements of a backup about itself, and their check.
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use super::{
     held::Held,
 };
 
-/// The form of the table `backup`, and of what its SHA-256 is over.
+/// The version of the form of the table `backup`, and of the content under its SHA-256.
 pub(super) const VERSION: u32 = 1;
 
 /// The table of the stores.
 const STORES: &str = "spin_key_value";
 
-/// The table that says what the file must hold.
+/// The table that describes the content of the file.
 pub(super) const NOTE: &str =
     "CREATE TABLE backup (version INTEGER NOT NULL, made_at TEXT NOT NULL,
                  keys INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL)";
@@ -135,8 +135,8 @@ impl Object {
     }
 }
 
-/// Takes away what is not of the books, such as an index that somebody has added: it would come back
-/// with them, and no SHA-256 is over it.
+/// Removes everything that is not of the books, such as an index that somebody has added: it would be
+/// restored with them, and no SHA-256 covers it.
 pub(super) fn strip(connection: &Connection) -> rusqlite::Result<()> {
     for Object { kind, name, sql } in Object::all(connection)? {
         if name != STORES && sql.is_some() {

@@ -16,7 +16,7 @@ use super::{
 /// Each write looks that it still stands there, so that a run that was taken for dead writes nothing into
 /// books that others use by then.
 pub(super) struct Claim {
-    /// The part in common with those of other runs with the same books.
+    /// The part of the claim that all runs with the same books have.
     of_books: String,
     pub(super) whole: String,
 }
@@ -32,8 +32,8 @@ impl Claim {
         }
     }
 
-    /// Claims a Redis that is empty, or goes on with one that a run with the same books has claimed; gives
-    /// whether it goes on.
+    /// Claims a Redis that is empty, or goes on with one that a run with the same books has claimed; true
+    /// if it goes on.
     pub(super) async fn take(
         &self,
         server: &Server,

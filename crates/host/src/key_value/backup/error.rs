@@ -21,7 +21,7 @@ pub enum BackupError {
     /// A later version has made it.
     #[error("{} was made by a later version of this program, which must put it back", .0.display())]
     Later(PathBuf),
-    /// It does not hold what it says.
+    /// Its content differs from its own description.
     #[error("{} is damaged: {detail}", path.display())]
     Damaged {
         /// The file.

@@ -1,4 +1,4 @@
-//! A copy of what a server keeps.
+//! Backups of a server.
 
 use std::{cell::RefCell, io, path::Path};
 
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::postgres;
 
-/// Takes a copy of what a server keeps into `backup`, as it is at one moment, as
-/// [`back_up`](super::back_up) does of a file. Who writes goes on meanwhile. It blocks its thread.
+/// Takes a copy of the books of a server into `backup`, as they are at one moment, like
+/// [`back_up`](super::back_up) of a file. Writers go on meanwhile. It blocks its thread.
 ///
 /// Not every Redis gives such a copy: with `stopped` its keys are read one after the other, and once more
 /// to see that nobody has written.
@@ -40,7 +40,7 @@ pub async fn back_up_from(
         }
         Server::Redis(url) => {
             let redis = Redis::new(url).map_err(|error| server.failed(error))?;
-            // Any call tells whether it may be used, and is no replica.
+            // Any call tells if the server may be used, and is no replica.
             let size = redis.size().await;
             size.map_err(|error| server.failed(error))?;
             if server.is_half(books.gate).await? {
@@ -131,7 +131,7 @@ async fn from_postgres(
     let size = client.query_one(SIZE, &[]).await.map_err(at)?;
     let is_replica: bool = size.try_get(0).map_err(at)?;
     if is_replica {
-        // It lacks what was acknowledged last.
+        // A replica lacks the writes that were acknowledged last.
         return Err(server.failed("it is a replica; the address must lead to the primary"));
     }
     let keys: i64 = size.try_get(1).map_err(at)?;

@@ -1,9 +1,9 @@
 //! A copy of the stores of a file or a server, taken while they are in use, and put back, also where
 //! another engine keeps them.
 //!
-//! A backup is a database of SQLite as the host's own, with one table more that says what it must
-//! hold: how many keys, how many bytes, and a SHA-256 over all of them. So any tool for SQLite reads it,
-//! and whoever puts it back knows that it is whole. It is the same whatever it was taken of.
+//! A backup is a database of SQLite like the host's own, with one more table that describes its content:
+//! the number of keys and of bytes, and a SHA-256 over all of them. So any tool for SQLite reads it, and
+//! a restore can check that it is whole. It is the same from every engine.
 
 mod check;
 mod claim;
@@ -36,12 +36,12 @@ use error::sqlite;
 use held::Held;
 use part::Part;
 
-/// The time to wait for others to end what they are at.
+/// The time to wait for other transactions to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Takes a copy of all stores of `database` into `backup`, as they are at one moment, and gives what it
-/// holds. Whoever uses the stores goes on meanwhile. `made_at` is kept in it. `progress` is told the
-/// bytes of the copy so far, and about how many they will be.
+/// Takes a copy of all stores of `database` into `backup`, as they are at one moment, and gives its
+/// description. Users of the stores go on meanwhile. `made_at` is kept in it. `progress` is told the
+/// bytes of the copy so far, and about how many there will be.
 ///
 /// # Errors
 /// [`BackupError`]; then there is no file `backup`.
@@ -62,7 +62,7 @@ pub fn back_up(
     seal(part, backup, made_at)
 }
 
-/// Reads a copy as it is in its file, notes what it must hold, and gives it its name.
+/// Reads a copy as it is in its file, adds its description, and gives it its name.
 fn seal(part: Part, backup: &Path, made_at: &str) -> Result<Backup, BackupError> {
     let at = |source| sqlite(&part.0, source);
     let copied = Connection::open(&part.0).map_err(at)?;
@@ -130,7 +130,7 @@ mod tests {
         let (file, copy) = (folder.path().join("a.db"), folder.path().join("copy.db"));
         let database = Database::open(&file).unwrap();
         fill(&database, 0, 100).await;
-        // What stands in the log alone is in it, too; and whoever writes goes on.
+        // Records that are only in the log are in it too, and writers go on.
         let writer = tokio::spawn({
             let database = database.clone();
             async move { fill(&database, 100, 400).await }
@@ -170,7 +170,7 @@ mod tests {
         let onto = restore(&copy, &file, |_, _| {});
         assert!(matches!(onto, Err(BackupError::Exists(_))));
         drop(database);
-        // A log that is left would be played into what is put back.
+        // A log that is left would be replayed into the restored database.
         fs::remove_file(&file).unwrap();
         fs::write(beside(&file, "-wal"), "").unwrap();
         let beside_log = restore(&copy, &file, |_, _| {});

@@ -13,7 +13,7 @@ use super::error::{BackupError, io_error};
 pub(super) struct Part(pub(super) PathBuf);
 
 impl Part {
-    /// That of a file. What a broken off run has left is begun anew.
+    /// The unfinished part of a backup file. A part left by a run that broke off is begun anew.
     pub(super) fn beside(file: &Path) -> Result<Self, BackupError> {
         let part = Self(beside(file, ".part"));
         for left in ["", "-journal"].map(|end| beside(&part.0, end)) {

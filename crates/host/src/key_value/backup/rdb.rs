@@ -9,7 +9,8 @@ const LONGEST: u64 = 64 << 20;
 /// Reads a snapshot, and gives `each` the keys and values of a database.
 ///
 /// # Errors
-/// If it is none, is damaged or broken off, or holds what is not of books; and those of `each`.
+/// If it is no snapshot, is damaged or broken off, or has keys that are not of books; and the errors of
+/// `each`.
 pub(super) fn read(
     input: impl Read,
     database: u64,
@@ -123,7 +124,7 @@ impl<R: Read> Input<R> {
             return Err(invalid("it is damaged: a text is too long"));
         }
         let mut bytes = Vec::new();
-        // Nothing is set aside for what a damaged length promises.
+        // No memory is reserved by a length, which may be damaged.
         let read = self.input.by_ref().take(length).read_to_end(&mut bytes)?;
         if read as u64 != length {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -170,9 +171,9 @@ impl<R: Read> Input<R> {
     }
 }
 
-/// LZF: runs of bytes, and references to what stands before.
+/// LZF: runs of bytes, and references to earlier output.
 fn unpack(packed: &[u8], length: u64) -> Option<Vec<u8>> {
-    // Packed, it may be within bounds all the same.
+    // A packed value may be within bounds although its length is not.
     if length > LONGEST {
         return None;
     }
@@ -191,7 +192,7 @@ fn unpack(packed: &[u8], length: u64) -> Option<Vec<u8>> {
             }
             let back = ((control & 31) << 8) | packed.next()?;
             let from = text.len().checked_sub(back + 1)?;
-            // It may run into what it writes.
+            // The reference may overlap its own output.
             for place in from..from + run + 2 {
                 text.push(*text.get(place)?);
             }

@@ -21,7 +21,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// That of a file, after a [`check`].
+    /// The reader of a file, after a [`check`].
     ///
     /// # Errors
     /// [`BackupError`].

@@ -35,8 +35,8 @@ pub struct Prepared {
     held: Backup,
 }
 
-/// Copies a backup beside `database`, after a [`check`]. What is there stays as it is, so that nobody is
-/// without books because there was no room for others.
+/// Copies a backup beside `database`, after a [`check`]. Existing files stay as they are, so that nobody
+/// loses books because there was no room for others.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -82,7 +82,7 @@ impl Prepared {
     }
 }
 
-/// Checks that there is no database yet, nor what would be played into it.
+/// Checks that there is no database yet, and no log that would be replayed into it.
 fn is_free(database: &Path) -> Result<(), BackupError> {
     for end in ["", "-journal", "-wal", "-shm"] {
         let file = beside(database, end);

@@ -1,4 +1,4 @@
-//! A server that keeps books, and how it has them: only counters are not the same on every engine.
+//! A server that keeps books, and their form there: only counters differ between engines.
 
 use std::{borrow::Cow, fmt, net::IpAddr};
 
@@ -82,8 +82,8 @@ impl Server {
         }
     }
 
-    /// The mistakes in its settings, as sentences: with others it loses what it has acknowledged, or
-    /// shows it to others.
+    /// The mistakes in its settings, as sentences: with such settings it loses acknowledged writes, or
+    /// shows them to others.
     ///
     /// # Errors
     /// [`BackupError::Server`] if it cannot be asked.
@@ -102,8 +102,8 @@ impl Server {
         }
     }
 
-    /// True if it holds a part of books: they are being put back, or that was broken off. Nothing can be
-    /// recorded there until all of them are. `gate` is that of [`Books`].
+    /// True if it holds a part of books: a restore is under way, or broke off. Nothing can be recorded
+    /// there until all the books are. `gate` is the one of [`Books`].
     ///
     /// # Errors
     /// [`BackupError::Server`] if it cannot be asked.
@@ -145,7 +145,8 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Redis(url) | Self::Postgres { url, .. }) = self;
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        // A password may hold what ends a host, if somebody forgot to encode it: then nothing is shown.
+        // A password may hold a character that ends a host, if somebody forgot to encode it: then nothing
+        // is shown.
         let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if behind.contains('@') {
             return write!(f, "{scheme}://…");

@@ -64,8 +64,8 @@ pub(super) fn take(
     let Some(from) = from else {
         return Err(NoSnapshot::Refused(begun));
     };
-    // Who comes while Redis makes a snapshot for another is given that one, and later what was written
-    // since: it lacks what was acknowledged before this began.
+    // A client that comes while Redis makes a snapshot for another one is given that snapshot, and later
+    // the writes since: it lacks the writes acknowledged before this began.
     if from < now {
         let reason = "it was making another copy, which is older: try again in a minute";
         return Err(io::Error::other(reason).into());
@@ -208,7 +208,8 @@ mod tests {
 
     use super::*;
 
-    /// What comes of a server that says this of itself, and sends a snapshot as of `offset`.
+    /// The parts taken from a server that describes itself like this, and sends a snapshot as of
+    /// `offset`.
     fn taken(role: &str, standing: u64, offset: u64) -> Result<Vec<Vec<u8>>, String> {
         let said = format!("# Replication\r\nrole:{role}\r\nmaster_repl_offset:{standing}\r\n");
         let said = format!("${}\r\n{said}\r\n", said.len());

@@ -15,14 +15,14 @@ use super::{
 };
 use crate::postgres;
 
-/// Bytes after which no more are written by the same call.
+/// The number of bytes after which a call writes no more.
 const BYTES_AT_ONCE: usize = 2 << 20;
 
-/// Puts a backup into a server that has nothing, after a [`check`], and reads it there. In Redis it goes on
-/// where a run with the same books was broken off.
+/// Restores a backup into an empty server, after a [`check`], and reads it there. In Redis it goes on
+/// where a run with the same books broke off.
 ///
 /// # Errors
-/// [`BackupError`]; then nothing is there, or no host can record anything on what is.
+/// [`BackupError`]; then the server is empty, or no host can record anything on the part that is there.
 pub async fn restore_to(
     backup: &Path,
     server: &Server,

@@ -1,4 +1,4 @@
-//! A payment by card as it is answered.
+//! A payment by card, as the API answers it.
 
 use serde::Serialize;
 
@@ -14,65 +14,66 @@ use crate::{
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct CardPaymentAnswer {
-    /// The order number at the gateway, and the PaymentID of what is paid.
+    /// The order number at the gateway. It is also the PaymentID of the payment.
     id: String,
     service_id: String,
     order_key: String,
-    /// What was asked for.
+    /// The amount that was requested.
     amount: String,
     currency: String,
     capture: Capture,
-    /// The state that the gateway told last.
+    /// The latest state that the gateway reported.
     state: CardState,
-    /// The gateway's word for it.
+    /// The gateway's own word for that state.
     #[serde(skip_serializing_if = "Option::is_none")]
     gateway_state: Option<String>,
-    /// Why nothing more is expected.
+    /// The reason why nothing more is expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Ended>,
     started_at: String,
-    /// Until when the payer can pay; absent if `unattended`.
+    /// The time until which the payer can pay; absent if `unattended`.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
-    /// While the gateway leaves open what becomes of it: until when at the latest. Until then no other
-    /// payment by card of its order can be begun; MPay can be paid by.
+    /// The latest time at which the gateway's report becomes clear; absent if it is clear. Until then no other
+    /// payment by card can be begun for the order, but the payer can pay through MPay.
     #[serde(skip_serializing_if = "Option::is_none")]
     unclear_until: Option<String>,
-    /// When somebody wanted what is held to be taken, if the call was stopped before that was sent.
-    /// Nothing sends it by itself: charge it or cancel it.
+    /// The time of a decision to charge the held money whose call was stopped before the request was sent.
+    /// Nothing repeats it: charge the payment or cancel it.
     #[serde(skip_serializing_if = "Option::is_none")]
     decided_at: Option<String>,
-    /// Where the payer is to be sent, while something can be paid there.
+    /// The page to which to send the payer; absent if nothing can be paid there any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_url: Option<String>,
-    /// Of what is held or taken, how much is not given back.
+    /// The part of the held or charged amount that is not refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<String>,
-    /// The banks' reference number of the payment; a refund has its own.
+    /// The banks' reference number of the payment. A refund has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     rrn: Option<String>,
-    /// The number of the card, but for the digits that tell which it is.
+    /// The number of the card, of which only a few digits are shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     masked_number: Option<String>,
-    /// Whose saved cards it was begun with.
+    /// The customer whose saved cards were offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<String>,
     /// The saved card that was chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<String>,
-    /// The saved card was charged at once, its holder absent.
+    /// True if the saved card was charged at once, in its holder's absence.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unattended: bool,
-    /// Name of the principal who began it; absent where the payer did.
+    /// Name of the principal who began the payment; absent if the payer did.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
-    /// With `ask=true`: why the gateway did not tell its state, so that this is what was known before.
+    /// With `ask=true`: the reason why the gateway did not report its state, so that `state` is the one known
+    /// before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unanswered: Option<String>,
-    /// What was asked of the gateway with a password.
+    /// The commands that were sent to the gateway with a password.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     commands: Vec<CommandAnswer>,
-    /// What was given back, if it is recorded as a payment.
+    /// The refunds, if the payment is recorded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refunds: Vec<RefundAnswer>,
 }
@@ -85,15 +86,15 @@ pub(super) struct CommandAnswer {
     kind: CommandKind,
     amount: String,
     at: String,
-    /// Name of the principal; absent where this provider decided.
+    /// Name of the principal; absent if this provider decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// What became of it; absent while that is not known.
+    /// The outcome; absent while it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
-    /// Why it is not done, as the gateway says.
+    /// The gateway's reason for a command that is not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -130,7 +131,7 @@ impl From<&Command> for CommandAnswer {
     }
 }
 
-/// A payment by card as it is answered.
+/// A payment by card, as the API answers it.
 pub(super) async fn answer<P: Platform>(
     desk: &Desk<'_, P>,
     payment: CardPayment,
@@ -146,7 +147,7 @@ pub(super) async fn answer<P: Platform>(
         Some(recorded) => Some(recorded.state.remaining().to_string()),
         None => seen.and_then(|seen| seen.amount.clone()),
     };
-    // Once it is recorded, the gateway may tell the number of a refund of it.
+    // After the payment is recorded, the gateway may report the number of a refund instead.
     let card = recorded
         .as_ref()
         .and_then(|recorded| recorded.payment.card.as_ref());

@@ -33,28 +33,29 @@ use crate::{
 #[cfg_attr(feature = "description", schemars(rename = "CardPaymentRequest"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Beginning {
-    /// Where the payer goes in the end, whatever came of it. Left out if `unattended`, and else needed.
+    /// The address to which the payer returns at the end, whatever the outcome. Required, unless the payment is
+    /// `unattended`; then it must be absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     return_url: Option<String>,
-    /// How much; left out, what is due.
+    /// The amount; by default the amount due.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<String>,
-    /// How the money is taken; left out, as `card_capture` says.
+    /// The way in which the money is taken; by default as `card_capture` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     capture: Option<Capture>,
     /// The language of the gateway's pages: `ro`, `ru` or `en`.
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<String>,
-    /// The payer's address, for the gateway.
+    /// The payer's IP address, for the gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     payer_ip: Option<String>,
-    /// At the interface Wallet, whose saved cards the gateway's page shows.
+    /// The customer at the interface Wallet whose saved cards the gateway's page shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<String>,
-    /// One of these cards: the page shows it, or it is charged at once.
+    /// One of the customer's saved cards. The page shows it, or it is charged at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<String>,
-    /// The saved card is charged at once, its holder absent.
+    /// True to charge the saved card at once, in its holder's absence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unattended: bool,
 }
@@ -71,12 +72,12 @@ pub const fn begin_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "beginCardPayment", "Begins a payment of an order by card")
-            .describe("Send the payer to `redirect_url`, where they type the card. One that is still open with the same amount, capture, customer and card is answered again; then this request has begun none of its own. The same request again gets the payment that it has begun. If `unattended`, the saved card is charged before this is answered, once, however often the request is repeated; 409 then also says that the card was refused.")
+            .describe("Send the payer to `redirect_url`, where they enter the card. If a payment with the same amount, capture, customer and card is still open, that payment is answered, and none is begun. A repetition of the request receives the payment that the request began. If `unattended`, the saved card is charged before the answer, once, however often the request is repeated; 409 can then also mean that the card was refused.")
             .takes(["service", "key", "Idempotency-Key"])
             .body(as_json(schemas.request::<Beginning>()))
             .answers(200, "A payment that was begun before.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .answers(201, "The payment.", as_json(schemas.answer::<CardPaymentAnswer>()))
-            .answers(202, "The payment, if `unattended`; whether the card is charged is not known yet, and becomes known by itself.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .answers(202, "The payment, if `unattended`. It is not known yet if the card is charged; this provider finds it out.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .header(201, "Location", true, "The payment's address.")
             .fails([404, 409, 413, 422])
         },
@@ -138,14 +139,14 @@ async fn begin<P: Platform>(
     Ok(response)
 }
 
-/// Whose saved card is meant.
+/// The saved card of a request, and its customer.
 #[derive(Default)]
 struct Saved {
     customer: Option<CustomerId>,
     card: Option<CardId>,
 }
 
-/// The customer and the card of a wish, and whether the rest of it fits them.
+/// The customer and the card that a request names, if the rest of the request fits them.
 fn saved<P: Platform>(
     desk: &Desk<'_, P>,
     service: &ServiceId,
@@ -197,7 +198,7 @@ fn saved<P: Platform>(
     }
 }
 
-/// Why a saved card was not charged.
+/// The problem for a saved card that was not charged.
 fn refused(outcome: &OutcomeJson) -> Problem {
     let why = match outcome.reason.as_deref().and_then(ErrCode::parse) {
         Some(code) if matches!(code.group(), Group::Wallet(_)) => crate::cards::told(&code),

@@ -1,4 +1,4 @@
-//! Takes what is held, releases it, and gives money back.
+//! Commands for a payment by card: charge held money, release it, refund.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -24,31 +24,31 @@ use crate::{
     store::Platform,
 };
 
-/// How much is to be taken of what is held.
+/// The amount of the held money to charge.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "ChargeRequest"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Charging {
-    /// Left out, all.
+    /// The amount; by default all of it.
     amount: Option<String>,
 }
 
-/// Money to be given back.
+/// A refund to make.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "RefundRequest"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Refunded {
-    /// Left out, all that remains.
+    /// The amount; by default all that remains.
     amount: Option<String>,
-    /// Why.
+    /// The reason.
     note: Option<String>,
-    /// A manager has looked in the gateway's cabinet: the refunds whose outcome is `unseen` are not
-    /// done.
+    /// A manager has looked in the gateway's cabinet, and the refunds whose outcome is `unseen` were not made
+    /// there.
     #[serde(default)]
     checked_in_cabinet: bool,
-    /// A manager knows that the order was set to `Refunded`, and wants this given back all the same.
+    /// A manager knows that the order has the status `Refunded`, and wants this refund in addition.
     #[serde(default)]
     despite_refunded: bool,
 }
@@ -71,12 +71,12 @@ pub const fn charge_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-payments", "chargeCardPayment", "Takes what is held on a card")
-            .describe("All of it, or less. If the order cannot be paid with it any more, it is refused. Once more changes nothing.")
+            Operation::new("card-payments", "chargeCardPayment", "Charges the money that is held on a card")
+            .describe("Charges all of it, or `amount`. If the order cannot be paid with it any more, the call is refused. A repetition changes nothing.")
             .takes(["id"])
             .optional_body(as_json(schemas.request::<Charging>()))
             .answers(200, "The payment.", as_json(schemas.answer::<CardPaymentAnswer>()))
-            .answers(202, "The payment; whether the money is taken is not known yet.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .answers(202, "The payment. It is not known yet if the money is charged.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .fails([404, 409, 413, 422])
         },
     }
@@ -96,9 +96,9 @@ pub const fn cancel_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "card-payments",
                 "cancelCardPayment",
-                "Releases what is held on a card",
+                "Releases the money that is held on a card",
             )
-            .describe("Once more changes nothing.")
+            .describe("A repetition changes nothing.")
             .takes(["id"])
             .answers(
                 200,
@@ -107,7 +107,7 @@ pub const fn cancel_endpoint<P: Platform>() -> Endpoint<P> {
             )
             .answers(
                 202,
-                "The payment; whether the hold is released is not known yet.",
+                "The payment. It is not known yet if the hold is released.",
                 as_json(schemas.answer::<CardPaymentAnswer>()),
             )
             .fails([404, 409])
@@ -161,12 +161,12 @@ pub const fn refund_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-payments", "refundCardPayment", "Gives money of a payment by card back")
-            .describe("Only if the variable `card_refunds` gives leave. The same request again gives nothing back again. If it is not known of a refund before whether it is done (`unseen`), a manager must say with `checked_in_cabinet` that it is not. If the order was set to `Refunded`, it is refused, unless a manager sends `despite_refunded`.")
+            Operation::new("card-payments", "refundCardPayment", "Refunds money of a payment by card")
+            .describe("The variable `card_refunds` must allow it. A repetition of the request refunds nothing more. If the outcome of an earlier refund is `unseen`, a manager must confirm with `checked_in_cabinet` that it was not made. If the order was set to `Refunded`, the call is refused, unless a manager sends `despite_refunded`.")
             .takes(["id", "Idempotency-Key"])
             .body(as_json(schemas.request::<Refunded>()))
             .answers(201, "The payment; the money is given back.", as_json(schemas.answer::<CardPaymentAnswer>()))
-            .answers(202, "The payment; whether the money is given back is not known yet, and becomes known by itself.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .answers(202, "The payment. It is not known yet if the money is refunded; this provider finds it out.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .fails([404, 409, 413, 422])
         },
     }

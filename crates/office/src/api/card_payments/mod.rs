@@ -19,10 +19,10 @@ pub use command::{cancel_endpoint, charge_endpoint, refund_endpoint};
 pub use read::{get_endpoint, list_endpoint, of_order_endpoint};
 pub use timers::{check_endpoint, recheck_endpoint};
 
-/// The most characters of an address to go back to.
+/// The most characters of an address to return to.
 const MAX_ADDRESS: usize = 2000;
 
-/// Who deals with the gateway; 404 where there is none.
+/// The desk for payments by card; 404 if no gateway is configured.
 pub(super) fn desk<'a, P: Platform>(call: &'a Call<'a, P>) -> Result<Desk<'a, P>, Problem> {
     if let Some(variable) = call.config.switched_off_cards() {
         return Err(Problem::switched_off("Payment by card", variable));
@@ -49,7 +49,7 @@ pub(super) fn customer(id: &str) -> Result<CustomerId, String> {
     CustomerId::parse(id).map_err(|error| error.to_string())
 }
 
-/// The payer's address, if one is given.
+/// Checks the payer's IP address, if there is one.
 pub(super) fn payer_ip(address: Option<&str>) -> Result<(), Problem> {
     match address.is_none_or(|address| address.parse::<std::net::IpAddr>().is_ok()) {
         true => Ok(()),
@@ -57,13 +57,13 @@ pub(super) fn payer_ip(address: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-/// An amount of the document sent.
+/// The amount in the caller's document.
 pub(super) fn money(text: Option<&str>) -> Result<Option<Money>, Problem> {
     let parsed = text.map(Money::parse).transpose();
     parsed.map_err(|error| Problem::member("amount", error))
 }
 
-/// An address that a browser may be sent to.
+/// Checks an address to which a browser may be sent. `plain` allows http.
 pub(super) fn address(text: &str, plain: bool) -> Result<(), Problem> {
     let wrong = || {
         let detail = "must be an https address of 2000 characters at most, such as https://shop.example.md/done";

@@ -1,4 +1,4 @@
-//! Payments by card as they are: one, those of an order, and all.
+//! Reading payments by card: one, those of an order, and all.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -39,7 +39,7 @@ pub const fn of_order_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "listOrderCardPayments", "Payments of an order by card")
-            .describe("Those that were begun in the last ten days, and those among the order's latest payments.")
+            .describe("The payments that were begun in the last ten days, and those among the order's latest payments.")
             .takes(["service", "key"])
             .answers(200, "The payments.", as_json(schemas.answer::<OfOrderAnswer>()))
             .fails([404])
@@ -151,7 +151,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "getCardPayment", "A payment by card")
-                .describe("With `ask=true` the gateway is asked for its state first; if it does not tell it, `unanswered` says why.")
+                .describe("With `ask=true` this provider first asks the gateway for the state. If the gateway does not tell it, `unanswered` has the reason.")
                 .takes(["id", "ask"])
                 .answers(
                     200,

@@ -1,4 +1,4 @@
-//! What timers call: each minute, and each night.
+//! The calls of timers about payments by card: each minute, and each night.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -30,9 +30,9 @@ pub const fn check_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-payments", "checkCardPayments", "Asks the gateway for what is not over")
-            .describe("For a timer, each minute: it makes certain that no payment is lost whose notification is.")
-            .answers(200, "What was asked.", as_json(schemas.answer::<crate::cards::Checked>()))
+            Operation::new("card-payments", "checkCardPayments", "Asks the gateway about payments that are not over")
+            .describe("A timer should call it each minute, so that no payment is lost if its notification is lost.")
+            .answers(200, "The number of questions, and their outcome.", as_json(schemas.answer::<crate::cards::Checked>()))
             .fails([404])
         },
     }
@@ -47,10 +47,10 @@ pub const fn recheck_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(recheck(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-payments", "recheckCardPayments", "Asks the gateway again for what was paid")
-            .describe("For a timer, each night: it finds what was given back in the gateway's cabinet, and what banks have taken back. Go on with `next` while there is one.")
+            Operation::new("card-payments", "recheckCardPayments", "Asks the gateway again about past payments")
+            .describe("A timer should call it each night. It finds refunds that were made in the gateway's cabinet, and money that banks took back. Pass `next` as `cursor` until it is absent.")
             .takes(["from", "to", "cursor"])
-            .answers(200, "What was asked.", as_json(schemas.answer::<crate::cards::Checked>()))
+            .answers(200, "The number of questions, and their outcome.", as_json(schemas.answer::<crate::cards::Checked>()))
             .fails([404])
         },
     }

@@ -1,4 +1,4 @@
-//! `POST /api/orders/import`: many orders at once, each judged for itself.
+//! `POST /api/orders/import`: many orders in one call, each judged on its own.
 
 use std::{
     cell::RefCell,
@@ -31,16 +31,16 @@ use crate::{
 #[cfg(feature = "description")]
 use serde_json::json;
 
-/// How many orders one call takes.
+/// The most orders that one call accepts.
 pub const MAX_ROWS: usize = 500;
-/// What programs put before UTF-8 by which to know it.
+/// The mark that some programs put at the beginning of UTF-8 text.
 const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
-/// What became of a row.
+/// The outcome of a row.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RowResult {
-    /// Its number: that of the line of a document, or of the row as spreadsheets show it.
+    /// The row's number: the line of a document, or the row as spreadsheets number it.
     row: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_id: Option<String>,
@@ -54,7 +54,7 @@ pub(super) struct RowResult {
     errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<FieldError>,
-    /// What the order is about in all.
+    /// The total amount of the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     total_amount_due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub(super) struct RowResult {
 }
 
 impl RowResult {
-    /// What is wrong, by the columns as the table writes them.
+    /// The result with its mistakes named by the columns as the table writes them.
     fn in_words_of(self, table: &Table) -> Self {
         Self {
             errors: order_table::in_its_words(table, self.errors),
@@ -95,12 +95,12 @@ impl RowResult {
     }
 }
 
-/// A row of whatever kind of body, before it is judged.
+/// A row from a body of any format, before it is judged.
 struct ReadRow {
     row: usize,
     json: OrderJson,
     derived_status: Option<OrderStatus>,
-    /// What could not be read of it.
+    /// The mistakes in the row that made parts of it illegible.
     errors: Vec<FieldError>,
 }
 
@@ -124,7 +124,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
             let line = schemas.request::<crate::json::OrderJson>();
             let order = example([("service_id", "TAX"), ("order_key", "2026-0001")]);
             Operation::new("orders", "importOrders", "Registers or amends up to 500 orders")
-                .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV or XLSX. The first row that has a column `order_key` names the columns, as the export has them. The answer has a line or row for each, in the same format; that of a table ends with the totals. `service_id` may be left out where there is one service, or the parameter names one.")
+                .describe("The body has lines of JSON, or rows of CSV or XLSX. Each order is judged on its own, as `PUT` would. The first row with a column `order_key` is the header; its columns have the names that the export uses. The answer has a line or row for each order, in the format of the body; the answer about a table ends with the totals. `service_id` may be absent if there is one service, or if the parameter names one.")
                 .takes(["strict", "dry_run", "encoding", "columns", "batch", "own_service_id"])
                 .body(json!({
                     "application/x-ndjson": {
@@ -138,7 +138,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
                     (table::XLSX): {},
                     (table::BYTES): table::bytes()
                 }))
-                .answers(200, "What became of each; the schema is that of a line.", json!({
+                .answers(200, "The outcome of each order. The schema is that of one line.", json!({
                     "application/x-ndjson": {"schema": schemas.answer::<RowResult>()},
                     "text/csv": {"schema": {"type": "string"}},
                     (table::XLSX): {}
@@ -149,13 +149,13 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Registers or amends the orders of a document, as `PUT` does with each, and answers a line for
-/// each row in the same format.
+/// Registers or amends the orders of a body, as `PUT` does with each of them. The answer has a line for each
+/// row, in the body's format.
 pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    // A wrong parameter is wrong for all rows, and said once.
+    // A mistake in a parameter concerns all rows, so it is answered once.
     let query = Query::read(
         call.query,
         &[
@@ -219,7 +219,7 @@ pub async fn post<P: Platform>(
 /// The media type of lines of JSON.
 const LINES: &str = "application/x-ndjson";
 
-/// The answer as lines of JSON.
+/// The answer as JSON documents, one in each line.
 fn lines(results: &[RowResult]) -> Result<Response<Bytes>, Problem> {
     let mut lines = Vec::new();
     for result in results {
@@ -229,7 +229,7 @@ fn lines(results: &[RowResult]) -> Result<Response<Bytes>, Problem> {
     file(LINES, "import.ndjson", lines)
 }
 
-/// The answer about a table, as that one is written, with the totals as its last row.
+/// The answer about a table, in the table's format. The last row has the totals.
 fn answer(
     table: &Table,
     intent: Intent<'_>,
@@ -265,7 +265,7 @@ fn answer(
     table::into_response(sheet, format, "import")
 }
 
-/// How many rows became what, and what the orders of each kind are about: `2 created (110.50 MDL)`.
+/// Number of rows with each outcome, and the sums of their orders: `2 created (110.50 MDL)`.
 fn totals(table: &Table, intent: Intent<'_>, results: &[RowResult]) -> String {
     let kinds = ["created", "amended", "unchanged", "error", "skipped"];
     let counts = kinds.into_iter().filter_map(|kind| {
@@ -312,20 +312,20 @@ fn sentence(errors: Vec<FieldError>) -> String {
     errors.join("; ")
 }
 
-/// A row, or at once what became of it.
+/// The rows: each is readable, or has its outcome already.
 type Rows = Vec<Result<ReadRow, Box<RowResult>>>;
 
-/// A part of the orders of a document.
+/// One part of the orders in a body, of at most [`MAX_ROWS`].
 struct Part {
     before: Rows,
     rows: Rows,
-    /// The numbers of rows from its first order to before that of the next part.
+    /// The numbers of the rows from the part's first order up to the next part's first order.
     within: Range<usize>,
 }
 
-/// The part of so many orders as one call takes.
+/// The part that `batch` names. Without `batch` the body must not have more orders than one call accepts.
 ///
-/// Orders that name no service are of the one that is given.
+/// Orders that name no service receive the given one.
 fn part_of(
     mut rows: Rows,
     batch: Option<NonZeroUsize>,
@@ -364,7 +364,7 @@ fn part_of(
     })
 }
 
-/// The rows of totals, and those that are orders.
+/// The rows with totals, and the rows with orders.
 fn rows_of_table(table: &Table) -> (Vec<RowResult>, Rows) {
     let (mut totals, mut rows) = (Vec::new(), Vec::new());
     for (row, kind) in table.rows().zip(table.kinds(&["order_key"])) {
@@ -415,7 +415,7 @@ async fn import<P: Platform>(
 ) -> Result<Vec<RowResult>, Problem> {
     let (mut results, mut candidates) = (Vec::with_capacity(part.rows.len()), Vec::new());
     let mut seen: HashMap<(String, String), usize> = HashMap::new();
-    // An order is in a file once, whatever part it is in.
+    // An order may occur only once in a file, in whichever part it is.
     for read in part.before.into_iter().flatten() {
         let json = with_only_service(call, read.json);
         if let (Some(service), Some(key), _) = address(call, &json) {
@@ -511,7 +511,8 @@ async fn import<P: Platform>(
     Ok(results)
 }
 
-/// What a row says of the status, where only payments and dates make it so and they do not.
+/// The mistake in a row whose status can only follow from payments and dates, and differs from the order's
+/// status.
 fn says_otherwise(said: OrderStatus, is: Option<OrderStatus>) -> Option<FieldError> {
     let is = is.unwrap_or(OrderStatus::Active);
     (is != said).then(|| {
@@ -522,7 +523,7 @@ fn says_otherwise(said: OrderStatus, is: Option<OrderStatus>) -> Option<FieldErr
     })
 }
 
-/// What an order is about in all, where its lines have amounts.
+/// The sum of the order's lines; `None` if a line has no amount.
 fn amount(json: &OrderJson) -> Option<Money> {
     let amounts = json.lines.iter().map(|line| line.amount_due.as_deref());
     let amounts: Option<Vec<_>> = amounts
@@ -535,7 +536,7 @@ fn currency(json: &OrderJson) -> &str {
     json.currency.as_deref().unwrap_or("MDL")
 }
 
-/// A document with its service, where that is the only one.
+/// The document with the deployment's only service, if it names none.
 fn with_only_service<P: Platform>(call: &Call<'_, P>, mut json: OrderJson) -> OrderJson {
     let mut services = call.config.service_ids();
     if let (None, Some(only), None) = (&json.service_id, services.next(), services.next()) {
@@ -544,7 +545,7 @@ fn with_only_service<P: Platform>(call: &Call<'_, P>, mut json: OrderJson) -> Or
     json
 }
 
-/// The order that a row is about; or everything that is wrong with it.
+/// The order that a row names, or all mistakes of the row.
 fn candidate<P: Platform>(
     call: &Call<'_, P>,
     read: ReadRow,
@@ -570,7 +571,7 @@ fn candidate<P: Platform>(
         }
         key => key,
     };
-    // What else is wrong is found out without the store, where the row is refused anyway.
+    // The row is refused anyway, so further mistakes are looked for without reading the store.
     let others = match key {
         (Some(service), key) => {
             let key = key.or_else(|| {
@@ -584,7 +585,7 @@ fn candidate<P: Platform>(
             let judged = accept(call, &service, &key, json.clone(), &nothing, is_strict);
             judged.err().map(|problem| problem.into_parts().1)
         }
-        // A service that is not known may have given texts.
+        // A service that is not known might have supplied default texts.
         (None, _) => json.to_order().err().map(|mut errors| {
             errors
                 .retain(|error| !(error.field.ends_with("reason") && error.detail == "is missing"));
@@ -598,7 +599,7 @@ fn candidate<P: Platform>(
     Err(RowResult::refused(row, Some(&json), problem).into())
 }
 
-/// Which order a row is about, and what is wrong with the names of it.
+/// The service and the key that a row names, and the mistakes in them.
 fn address<P: Platform>(
     call: &Call<'_, P>,
     json: &OrderJson,

@@ -99,7 +99,7 @@ async fn of_rows_about_one_order_the_first_counts() {
             ",,,total,\"2 created (10.00 MDL), 3 error; read as CSV with commas, in UTF-8\",",
         ]
     );
-    // In another service it is another order.
+    // In another service the same key names another order.
     let other = format!(
         "{HEAD}\n{}\n{}",
         row("A1"),
@@ -168,7 +168,7 @@ async fn lines_are_answered_in_their_order_with_all_that_is_wrong() {
 
 const ACCOUNT: &str = "MD24AG000225100013104168,AGRNMD2X,1006601000255,Primaria Exemplu";
 
-/// The samples of `crates/tables/tests/files`, as an institution's people would import them.
+/// The samples in `crates/tables/tests/files`, imported as an institution's people would do it.
 #[tokio::test(start_paused = true)]
 async fn tables_from_the_field_are_read_or_refused_with_the_reason() {
     let sample = |name: &str| {
@@ -279,7 +279,7 @@ async fn what_is_wrong_is_said_in_the_tables_own_words_and_all_at_once() {
         answer.text
     );
     assert_eq!(fields(1), ["Amount_DUE", "M"], "{}", answer.text);
-    // An amount alone, which is no sum of those above it, is an order without its key.
+    // An amount that is not the sum of the rows above belongs to an order without a key.
     assert!(
         rows[2]["detail"].contains("ORDER_KEY is missing"),
         "{}",
@@ -317,7 +317,7 @@ async fn a_trial_says_what_would_happen_and_writes_nothing() {
         "nothing is written: dry_run; 1 created (5.00 MDL), 1 amended (6.50 MDL), 1 unchanged (5.00 MDL), 2 error; read as CSV with commas, in UTF-8"
     );
     assert_eq!(api.get("events").await.text, before);
-    // And then it happens.
+    // The import itself has the outcome that the trial showed.
     let answer = api
         .call("POST", "orders/import?dry_run=false", "text/csv", &table)
         .await;
@@ -360,7 +360,7 @@ async fn the_answer_is_written_as_the_table_was() {
     );
     let order = api.get("orders/TAX/A").await.json();
     assert_eq!(order["reason"], "Плата за учёбу");
-    // In the wrong encoding, if somebody says so; and in none.
+    // A wrong encoding that the caller names, an encoding that does not fit, and an unknown one.
     for (encoding, status) in [("windows-1250", 200), ("utf-8", 400), ("koi8-r", 400)] {
         let address = format!("orders/import?encoding={encoding}&dry_run=true");
         let answer = api.call("POST", &address, "text/csv", &bytes).await;

@@ -1,4 +1,4 @@
-//! The second person: what was proposed is done.
+//! The second person approves, and the proposal is carried out.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -31,9 +31,9 @@ pub const fn approve_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "payments",
                 "approvePayment",
-                "Records or voids a payment, as somebody else has proposed",
+                "Records or voids a payment that another person proposed",
             )
-            .describe("Once more changes nothing.")
+            .describe("A repetition changes nothing.")
             .takes(["index"])
             .answers(
                 200,
@@ -45,7 +45,7 @@ pub const fn approve_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Does what somebody else has proposed, and answers the payment.
+/// Carries out a proposal of another person, and answers the payment.
 pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<Bytes>, Problem> {
     let stored = find(call, id).await?;
     if stored.proposed.by() == call.caller.name {
@@ -60,7 +60,7 @@ pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Respons
     }
 }
 
-/// Decides that a proposal is approved; gives who approved it first.
+/// Decides that a proposal is approved. Returns the name of the first person who approved it.
 async fn decide<P: Platform>(
     call: &Call<'_, P>,
     stored: &StoredProposal,
@@ -91,7 +91,7 @@ async fn enter<P: Platform>(
     let service = call.config.service(&confirmation.service_id);
     let default = service.and_then(|service| service.account.as_ref());
     let secret = call.store.secret().await?;
-    // The same bytes should this call be repeated.
+    // The bytes are the same if this call is repeated.
     let undecided = StoredProposal {
         decided: None,
         ..stored.clone()
@@ -155,7 +155,7 @@ async fn void<P: Platform>(
         proposal,
         &approved_by,
     );
-    // As the payment is shown on its day.
+    // The accounts are those that the payment shows on its own day.
     let accounts = payments::accounts(call, &payment);
     for (line, account) in void.lines.iter_mut().zip(accounts) {
         line.bank_account = account;
@@ -176,7 +176,7 @@ struct Approved<'a> {
     #[serde(flatten)]
     proposal: ProposalAnswer,
     approved_by: &'a str,
-    /// Makes the digest that is kept once this is erased one that nobody can guess: unlike MPay's
-    /// messages this has no signature, and everything in it but what a payer filled in stays known.
+    /// A secret value that keeps the digest from being guessed after an erasure. This document has no signature
+    /// as MPay's messages have, and all of its other content, except what a payer filled in, stays known.
     nonce: String,
 }

@@ -1,5 +1,5 @@
-//! `/api/payments/manual`: payments that MPay did not confirm, entered and voided by two people. The
-//! first one proposes, here; the second one approves, in `approval`.
+//! `/api/payments/manual`: payments that MPay did not confirm, entered and voided by two people. The first
+//! person proposes, in this file; the second person approves, in `approval`.
 
 mod approval;
 #[cfg(test)]
@@ -31,7 +31,7 @@ use crate::{
 use super::description::{Operation, as_json};
 pub use approval::approve_endpoint;
 
-/// A payment as a person enters it.
+/// A payment, as a person enters it.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -71,7 +71,7 @@ impl From<ProposedLine> for PaymentLineJson {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct ProposalAnswer {
-    /// By which it is approved: its place in the journal.
+    /// The number by which the proposal is approved: its place in the journal.
     id: u64,
     proposed_at: String,
     #[serde(flatten)]
@@ -90,9 +90,9 @@ pub(super) struct ProposalAnswer {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum ProposedAnswer {
-    /// To enter a payment.
+    /// A proposal to enter a payment.
     Payment(ProposalJson),
-    /// To void the payment that an earlier `proposal` entered.
+    /// A proposal to void the payment that an earlier `proposal` entered.
     Void(VoidProposalJson),
 }
 
@@ -133,7 +133,7 @@ pub const fn propose_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "proposePayment", "Proposes a payment that MPay did not confirm")
-            .describe("It is judged as if MPay had sent it, and counts for nothing until another person, a manager, approves it, or for ever if it is withdrawn. `lines` are needed if the order has several.")
+            .describe("The payment is judged by the rules for MPay's confirmations. It does not count until another person, a manager, approves the proposal, and never if the proposal is withdrawn. `lines` are required if the order has several.")
             .body(as_json(schemas.request::<Proposed>()))
             .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))
             .header(201, "Location", true, "The proposal's address.")
@@ -142,7 +142,7 @@ pub const fn propose_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Proposes a payment. Nothing is paid by it yet.
+/// Proposes a payment. It pays nothing before it is approved.
 pub async fn propose<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
@@ -185,7 +185,7 @@ pub async fn propose<P: Platform>(
     };
     if of_only_line {
         proposal.lines.push(PaymentLineJson {
-            // Which it is, its order says.
+            // The order tells which line it is, when the proposal is approved.
             line_id: "1".to_owned(),
             amount: proposal.amount.clone(),
             bank_account: None,
@@ -238,7 +238,7 @@ async fn created<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<By
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct ProposalsAnswer {
     proposals: Vec<ProposalAnswer>,
-    /// What `cursor` must be to go on; absent at the end.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -292,18 +292,14 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, values, _| Box::pin(async move { get(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new(
-                "payments",
-                "getProposal",
-                "A proposal, and what became of it",
-            )
-            .takes(["index"])
-            .answers(
-                200,
-                "The proposal.",
-                as_json(schemas.answer::<ProposalAnswer>()),
-            )
-            .fails([404])
+            Operation::new("payments", "getProposal", "A proposal, and its outcome")
+                .takes(["index"])
+                .answers(
+                    200,
+                    "The proposal.",
+                    as_json(schemas.answer::<ProposalAnswer>()),
+                )
+                .fails([404])
         },
     }
 }
@@ -333,7 +329,7 @@ pub const fn propose_void_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "proposeVoid", "Proposes to void a payment that was entered by hand")
-            .describe("It counts until another person, a manager, approves the proposal, as that of a payment is. What MPay has confirmed is not voided.")
+            .describe("The payment counts until another person, a manager, approves the proposal. A payment that MPay has confirmed cannot be voided.")
             .takes(["id"])
             .body(as_json(schemas.request::<crate::api::reviews::Closing>()))
             .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))
@@ -392,7 +388,7 @@ pub const fn withdraw_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "withdrawProposal", "Withdraws a proposal")
-                .describe("It cannot be approved any more. Once more changes nothing.")
+                .describe("The proposal can no longer be approved. A repetition changes nothing.")
                 .takes(["index"])
                 .answers(
                     200,
@@ -404,7 +400,7 @@ pub const fn withdraw_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Withdraws a proposal: it cannot be approved any more. Once more changes nothing.
+/// Withdraws a proposal, so that it can no longer be approved. A second withdrawal changes nothing.
 pub async fn withdraw<P: Platform>(
     call: &Call<'_, P>,
     id: u64,
@@ -426,7 +422,7 @@ fn is_withdrawn(decision: &Decision) -> bool {
     matches!(decision, Decision::Withdrawn { .. })
 }
 
-/// The payment that a proposal has entered.
+/// The payment that a proposal has entered; `None` if it entered none.
 async fn entered_by<P: Platform>(
     call: &Call<'_, P>,
     stored: &StoredProposal,
@@ -451,7 +447,7 @@ async fn find<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<StoredProposal
     })
 }
 
-/// The record of a proposal, received now.
+/// The record of the proposed payment, with the present time as its time of receipt.
 fn unsigned<P: Platform>(proposal: &ProposalJson, call: &Call<'_, P>) -> PaymentJson {
     PaymentJson {
         payment_id: proposal.payment_id.clone(),
@@ -475,7 +471,7 @@ fn unsigned<P: Platform>(proposal: &ProposalJson, call: &Call<'_, P>) -> Payment
     }
 }
 
-/// The line that a payment without lines is for: the only one of its order.
+/// The line for a payment that names no lines: the only line of its order.
 async fn only_line<P: Platform>(
     call: &Call<'_, P>,
     proposal: &ProposalJson,
@@ -502,7 +498,7 @@ fn no_such_order() -> Problem {
     )
 }
 
-/// The confirmation that a proposal stands for, judged as if MPay had sent it, and its order.
+/// The confirmation that a proposal would make, judged by the rules for MPay's confirmations, and its order.
 async fn judge<P: Platform>(
     call: &Call<'_, P>,
     proposal: &ProposalJson,
@@ -525,8 +521,8 @@ async fn judge<P: Platform>(
     Ok((confirmation, order))
 }
 
-/// Writes a proposal as payments are kept and compared: ids without spaces around them, amounts with
-/// two digits, times with their offset.
+/// Writes a proposal in the form in which payments are stored and compared: ids without surrounding spaces,
+/// amounts with two digits, times with an offset.
 fn normalise(proposal: &mut ProposalJson, confirmation: &Confirmation) {
     proposal.payment_id = confirmation.payment_id.to_string();
     proposal.service_id = confirmation.service_id.to_string();
@@ -548,7 +544,7 @@ async fn refuse_recorded<P: Platform>(
     if call.store.payments().get(id).await?.is_some() {
         return Err(already_recorded());
     }
-    // What comes of it by card must not meet what somebody typed.
+    // A payment by card under this id must not meet a payment that a person typed.
     match call.store.card_payments().get(id).await? {
         Some(_) => Err(Problem::new(
             StatusCode::CONFLICT,

@@ -35,7 +35,7 @@ async fn propose(api: &Api) -> Value {
     answer.json()["id"].clone()
 }
 
-/// A payment of 10 that two people have entered.
+/// A payment of 10 that was entered by two people.
 async fn entered() -> (Api, Api, Value) {
     let api = Api::new();
     let other = api.by("other");
@@ -70,7 +70,7 @@ async fn a_proposal_that_is_withdrawn_is_not_approved() {
     let api = Api::new();
     let other = api.by("other");
     register(&api.memory, "1", "10").await.unwrap();
-    // By whoever made it, or by another.
+    // The proposer or another person withdraws it.
     for by in [&api, &other] {
         let id = propose(&api).await;
         let address = format!("payments/manual/{id}");
@@ -106,7 +106,7 @@ async fn a_proposal_that_is_approved_is_not_withdrawn() {
     assert_eq!(api.get(&address).await.json()["approved_by"], "other");
     let refused = send(&api, "DELETE", &address, "").await;
     assert_eq!(refused.status, 409, "{}", refused.text);
-    // Once more changes nothing, whoever asks.
+    // A second approval changes nothing, whoever makes it.
     let third = api.by("third");
     for token in [&other, &third] {
         let again = send(token, "POST", &format!("{address}/approve"), "").await;
@@ -163,7 +163,7 @@ async fn approval_and_withdrawal_at_the_same_time_are_one_of_them() {
 #[tokio::test(start_paused = true)]
 async fn a_payment_entered_by_hand_is_voided_by_two_people_and_counts_no_more() {
     let (api, other, proposal) = entered().await;
-    // Its day is closed.
+    // The payment's day is over and closed.
     tokio::time::sleep(DAY).await;
     let day = "reconciliation?date=2026-06-01";
     let closed = api.get(day).await.json();
@@ -195,7 +195,7 @@ async fn a_payment_entered_by_hand_is_voided_by_two_people_and_counts_no_more() 
     let listed = api.get("payments").await.json();
     assert_eq!(listed["payments"], json!([voided]));
 
-    // A closed day does not change: the void is of its own day.
+    // A closed day does not change. The void belongs to its own day.
     assert_eq!(api.get(day).await.json(), closed);
     let next = api.get("reconciliation?date=2026-06-02").await.json();
     let line = &next["lines"][0];
@@ -215,7 +215,7 @@ async fn a_payment_entered_by_hand_is_voided_by_two_people_and_counts_no_more() 
         both["lines"][1]["payment_id"]
     );
 
-    // It is neither missed in a statement nor found there.
+    // A statement's comparison neither misses the voided payment nor finds it.
     let query = "settlement?from=2026-06-01&to=2026-06-30&payment_id=id&amount=sum";
     let seen = api
         .call("POST", query, "text/csv", "id,sum\nM,10\n")
@@ -268,12 +268,12 @@ async fn what_mpay_has_confirmed_and_what_is_withdrawn_is_not_voided() {
     assert_eq!(send(&api, "DELETE", &address, "").await.status, 200);
     let refused = send(&other, "POST", &format!("{address}/approve"), "").await;
     assert!(refused.status == 409 && refused.text.contains("withdrawn"));
-    // MPay is faster than the second person.
+    // MPay confirms before the second person approves.
     let id = propose_void(&api).await;
     confirm(&api).await;
     let refused = send(&other, "POST", &format!("payments/manual/{id}/approve"), "").await;
     assert_eq!(refused.status, 409, "{}", refused.text);
-    // Also where that is seen only by the order's own list.
+    // The same holds if only the order's own list shows the confirmation.
     let payment = api.get("payments/M").await.json();
     let mut void = payment.clone();
     for (member, value) in [
@@ -340,10 +340,10 @@ async fn confirm(api: &Api) {
     assert_eq!(confirm_of(api, "1", "10.00").await, Recorded::Manual);
 }
 
-/// Money that MPay confirms is never lost, though nobody can know at the moment of the void.
+/// Money that MPay confirms is never lost, although nobody can know of it at the moment of the void.
 #[tokio::test(start_paused = true)]
 async fn what_mpay_confirms_after_the_void_is_a_payment_of_its_own() {
-    // The same again, with another amount, and for another order.
+    // The same content again, another amount, and another order.
     for (order, amount, status) in [
         ("1", "10.00", "Paid"),
         ("1", "4.00", "PartiallyPaid"),
@@ -380,7 +380,7 @@ async fn what_mpay_confirms_after_the_void_is_a_payment_of_its_own() {
         let first = api.get("orders/TAX/1").await.json();
         assert!(first["payments"][0]["voided"].is_object(), "{first}");
 
-        // The journal has both, in whatever way they are looked for.
+        // The journal has both payments, by every way of reading it.
         let all = api.get("payments?limit=200").await.json();
         let all = all["payments"].as_array().unwrap();
         let voided: Vec<_> = all.iter().map(|p| p["voided"].is_object()).collect();
@@ -409,11 +409,11 @@ async fn what_mpay_confirms_after_the_void_is_a_payment_of_its_own() {
             .collect();
         assert_eq!(amounts, ["10.00", "-10.00", amount]);
         assert_eq!(day["totals"][0]["amount"], amount);
-        // The payment by hand, its void, and MPay's.
+        // The payment by hand, its void, and MPay's payment.
         let payments = Groups::parse("payments").unwrap();
         let outbox = store.outbox().of("erp", payments).read(0).await;
         assert_eq!(outbox.unwrap().deliveries.len(), 3);
-        // Nor does it go back by repair, or a second void.
+        // Neither a repair nor a second void takes it back.
         let repair = store.repairs().block(&Default::default()).await.unwrap();
         assert_eq!((repair.checked, repair.repaired.len()), (2, 0));
         let note = r#"{"note": "n"}"#;
@@ -424,7 +424,7 @@ async fn what_mpay_confirms_after_the_void_is_a_payment_of_its_own() {
     }
 }
 
-/// Whichever of two comes first: the money counts once, and MPay's confirmation is kept.
+/// A void and MPay's confirmation in either order: the money counts once, and the confirmation is stored.
 #[tokio::test(start_paused = true)]
 async fn a_void_and_mpays_confirmation_at_the_same_time_leave_the_money_once() {
     for delays in 0..6 {
@@ -463,7 +463,7 @@ async fn a_void_and_mpays_confirmation_at_the_same_time_leave_the_money_once() {
     }
 }
 
-/// The digest that is left of it is over what nobody can guess.
+/// The digest that remains covers a value that nobody can guess.
 #[tokio::test(start_paused = true)]
 async fn the_evidence_of_two_people_has_a_nonce_that_is_the_same_each_time() {
     let (api, ..) = entered().await;
@@ -479,7 +479,7 @@ async fn the_evidence_of_two_people_has_a_nonce_that_is_the_same_each_time() {
     assert_eq!(nonce.len(), 64);
     let parts = document["id"].as_u64().unwrap().to_be_bytes();
     assert_eq!(nonce, secret().digest("manual", &[&parts]));
-    // Erased, it is in no value of the store.
+    // After the erasure no value of the store contains it.
     tokio::time::sleep(40 * DAY).await;
     let service = ServiceId::parse("TAX").unwrap();
     let erasure = crate::store::Erasure::Order(service, OrderKey::parse("1").unwrap());

@@ -1,4 +1,4 @@
-//! `GET /api/reconciliation`: what was paid to which account, for the books of a day.
+//! `GET /api/reconciliation`: the payments of a day by account, for bookkeeping.
 
 mod sums;
 
@@ -29,7 +29,7 @@ use crate::{
 use serde_json::json;
 use sums::{Added, OfService, Total};
 
-/// How many payments are read at once.
+/// Payments that are read at once.
 const PAGE: usize = 200;
 
 #[derive(Serialize)]
@@ -37,24 +37,24 @@ const PAGE: usize = 200;
 pub(super) struct Reconciliation {
     from: String,
     to: String,
-    /// Whether nothing can be recorded in this span any more.
+    /// True if nothing can be recorded in this span any more.
     closed: bool,
-    /// Those of this part; none with `part=totals`.
+    /// The lines on this page; empty with `part=totals`.
     lines: Vec<PaidLine>,
-    /// Those of the whole span, whatever part of its lines is here, as far as it is added up.
+    /// Totals of the whole span, not only of the lines on this page, as far as they are added up.
     totals: Vec<Total>,
-    /// The same by service, whatever account and channel.
+    /// The same totals by service, over all accounts and channels.
     services: Vec<OfService>,
-    /// Whether they are those of all that was recorded in the span until now.
+    /// True if the totals cover everything that was recorded in the span until now.
     totals_complete: bool,
-    /// Whether the next call adds up more.
+    /// True if another call adds up more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     totals_more: bool,
-    /// Entries among those that were read which this program cannot read: each may be of money, so
-    /// the totals are not complete. `POST /api/repair` tells more.
+    /// Number of entries that this program cannot read. Each may concern money, so the totals are not complete.
+    /// `POST /api/repair` gives details.
     #[serde(skip_serializing_if = "is_none")]
     unreadable: usize,
-    /// What `cursor` must be to go on; absent where all of it is here.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -74,18 +74,17 @@ pub(super) struct PaidLine {
     line_id: String,
     amount: String,
     currency: String,
-    /// How the payment came here.
+    /// The channel by which the payment came.
     channel: Channel,
-    /// The account when the payment was recorded; absent where none was known.
+    /// The account at the time of recording; absent if it was not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     bank_account: Option<String>,
     review: Vec<&'static str>,
-    /// Of what was entered by hand and is voided: a line with the amount negative, on the day on
-    /// which it was voided.
+    /// True for the void of a payment that was entered by hand: a line with a negative amount, on the day of
+    /// the void.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     void: bool,
-    /// Of money that was given back: a line with the amount negative, on the day on which that was
-    /// known.
+    /// True for a refund: a line with a negative amount, on the day on which the refund became known.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     refund: bool,
 }
@@ -116,10 +115,10 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(get(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("payments", "reconcile", "What was paid to which account")
-            .describe("Each line of each payment recorded on a day or in a span, and totals by account and channel, and by service. What was voided or given back is a line of the day on which it was, with the amount negative.")
+            Operation::new("payments", "reconcile", "The payments of a day or a span, by account")
+            .describe("Each line of each payment recorded on a day or in a span, with totals by account and channel, and by service. A void or a refund is a line with a negative amount, on its own day.")
             .takes(["date", "from", "to", "cursor", "reconciliation_format", "part", "separator"])
-            .answers(200, "The lines and totals, or one of them as a table. A call looks at a bounded part of the journal: the lines go on at `next`, and the totals with the next call while they are not complete.", json!({
+            .answers(200, "The lines and totals, or one of them as a table. A call looks at a limited part of the journal. Pass `next` as `cursor` for further lines. While the totals are not complete, the next call adds up more.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
                 "text/csv": {"schema": {"type": "string"}},
                 (table::XLSX): {}
@@ -130,7 +129,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Answers the lines of all payments recorded in a day or several, and their totals by account.
+/// Answers the lines of all payments recorded on one day or several, and their totals by account.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let names = [
         "date",
@@ -210,17 +209,17 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     Ok(response)
 }
 
-/// What was paid on a day.
+/// The totals of a day.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaidOnDay {
     date: String,
-    /// By currency; absent where it is not added up yet: ask again.
+    /// The totals by currency; absent if they are not added up yet: call again.
     #[serde(skip_serializing_if = "Option::is_none")]
     totals: Option<Vec<DayTotal>>,
 }
 
-/// What was paid in a currency.
+/// The total of a day in a currency.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct DayTotal {
@@ -233,12 +232,12 @@ pub(super) struct DayTotal {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaidByDay {
     days: Vec<PaidOnDay>,
-    /// Whether the next call adds up more.
+    /// True if another call adds up more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     more: bool,
 }
 
-/// How many days are told.
+/// Number of days in the answer.
 const DAYS: i64 = 28;
 
 /// `GET /api/reconciliation/days`.
@@ -250,14 +249,14 @@ pub const fn days_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(days(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("payments", "sumDays", "What was paid on each of the last 28 days")
-                .describe("Days that are closed, up to yesterday, the latest last. A call adds up some days and keeps the sums; those that it leaves have no `totals`, and a later call has them.")
+            Operation::new("payments", "sumDays", "The totals of each of the last 28 days")
+                .describe("The closed days up to yesterday, the latest last. A call adds up some days, and stores their totals. The other days have no `totals` yet; a later call has them.")
                 .answers(200, "The days.", as_json(schemas.answer::<PaidByDay>()))
         },
     }
 }
 
-/// Answers what was paid on each of the last days.
+/// Answers the totals of each of the last [`DAYS`] days.
 pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     Query::read(call.query, &[])?;
     let today = time::date(call.store.now());
@@ -268,9 +267,9 @@ pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let mut days = Vec::with_capacity(dates.len());
     let mut more = false;
     for (date, sum) in dates.into_iter().zip(sums) {
-        // What cannot be read keeps a day from being told, however often somebody asks.
+        // Entries that cannot be read keep a day's totals out, however often the call is repeated.
         more |= sum.unreadable == 0 && !(sum.closed && sum.is_complete);
-        // What may still change, or is not all of it, is not told.
+        // Totals that may still change, or that are not complete, are left out.
         let totals = match sum.closed && sum.is_complete {
             true => Some(sum.added.by_currency()?.into_iter()),
             false => None,
@@ -292,7 +291,7 @@ pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     json(StatusCode::OK, &PaidByDay { days, more })
 }
 
-/// What is of money in the journal.
+/// True if an event concerns money.
 fn is_money(event: &Event) -> bool {
     matches!(
         event,
@@ -300,7 +299,7 @@ fn is_money(event: &Event) -> bool {
     )
 }
 
-/// The totals of a span alone.
+/// The totals of a span, without its lines.
 async fn add_up<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Reconciliation, Problem> {
     let sum = sums::of_span(call, span).await?;
     Ok(Reconciliation {
@@ -317,7 +316,7 @@ async fn add_up<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Reconcili
     })
 }
 
-/// A part of the lines of a span, and its totals.
+/// A page of the lines of a span, with the totals of the span.
 async fn reconcile<P: Platform>(
     call: &Call<'_, P>,
     span: Span,
@@ -394,7 +393,7 @@ async fn reconcile<P: Platform>(
     })
 }
 
-/// The lines of a payment. One that was voided since stays on its day, which does not change.
+/// The lines of a payment. A payment that was voided later stays on its day, which does not change.
 fn paid(index: u64, at: Timestamp, payment: &PaymentJson, reviews: &[Review]) -> Vec<PaidLine> {
     let lines = payment.lines.iter();
     let lines = lines.map(|line| PaidLine {
@@ -417,7 +416,7 @@ fn paid(index: u64, at: Timestamp, payment: &PaymentJson, reviews: &[Review]) ->
     lines.collect()
 }
 
-/// The lines of money that was given back.
+/// The lines of a refund, with negative amounts.
 fn given_back(entry: &JournalEntry, refund: &RefundJson) -> Vec<PaidLine> {
     let at = time::format(entry.at);
     let lines = refund.lines.iter();
@@ -441,7 +440,7 @@ fn given_back(entry: &JournalEntry, refund: &RefundJson) -> Vec<PaidLine> {
     lines.collect()
 }
 
-/// The lines of a void.
+/// The lines of a void, with negative amounts.
 fn taken_back(entry: &JournalEntry, void: &VoidJson) -> Vec<PaidLine> {
     let lines = void.lines.iter();
     let lines = lines.map(|line| PaidLine {

@@ -1,5 +1,5 @@
-//! What was paid on a day, added up as far as nothing of it can change any more, and kept: so the sums of
-//! a day cost the same whatever was recorded on it.
+//! The totals of days, added up and stored as far as they cannot change any more. So the totals of a day cost
+//! the same, however much was recorded on it.
 
 use std::collections::BTreeMap;
 
@@ -13,27 +13,28 @@ use crate::{
     store::{DayRange, JOURNAL_MENDED, JournalEntry, Places, Platform, Span},
 };
 
-/// What it costs to find out where a day stands in the journal, in places of the journal.
+/// The work of finding a day's range in the journal, counted in places of the journal.
 const OF_DAY: u64 = 8;
-/// How many entries of a day that cannot be read are walked past: each is looked at again by each call.
+/// The most illegible entries of a day before its totals are no longer stored. Each call looks at each of them
+/// again.
 const MOST_UNREADABLE: usize = 16;
-/// The longest span that is added up day by day.
+/// The most days of a span that is added up day by day.
 const MOST_DAYS: usize = 366;
 
-/// What was paid to an account.
+/// The total of an account, in one currency and by one channel.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub struct Total {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bank_account: Option<String>,
     pub currency: String,
-    /// How the payments came here.
+    /// The channel by which the payments came.
     pub channel: Channel,
     pub amount: String,
     pub lines: usize,
 }
 
-/// What was paid for a service, whatever account and channel.
+/// The total of a service in one currency, over all accounts and channels.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub struct OfService {
@@ -43,40 +44,41 @@ pub struct OfService {
     pub lines: usize,
 }
 
-/// What a day adds up to, up to a place of the journal: true for good, whoever adds it up and whenever,
-/// because nothing up to there is pending, and it says what could not be read and what depends on a clock.
+/// The stored totals of a day up to a place in the journal. They are final: nothing before that place is
+/// pending, so every host computes the same. The record also lists entries that could not be read, and says if
+/// a clock may have decided.
 #[derive(Clone, Serialize, Deserialize)]
 struct Kept {
     /// The last place of the journal that belongs to earlier days.
     after: u64,
-    /// The place.
+    /// The place in the journal up to which is added up.
     until: u64,
-    /// Whether that is all of a day that is closed.
+    /// True if this covers the whole of a closed day.
     is_done: bool,
-    /// When the journal was mended last before it was added up.
+    /// The latest repair of the journal before the totals were added up. A later repair makes them invalid.
     mended: Option<String>,
-    /// The places of entries that could not be read, and may be of money: once one of them can be, this is
-    /// no note any more.
+    /// The places of entries that could not be read and may concern money. If one of them can be read, the
+    /// record is invalid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unreadable: Vec<u64>,
-    /// Whether something was left out because of its time: once the day is closed, this is no note any more.
+    /// True if an entry was left out because of its time. When the day is closed, the record is invalid.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_cut_by_time: bool,
     totals: Vec<Total>,
-    /// What was kept before there were these is no note any more, and is added up anew.
+    /// Records of earlier versions lack this member. They are invalid, and the day is added up again.
     services: Vec<OfService>,
 }
 
-/// Sums, as far as a call went.
+/// Totals, as far as a call added up.
 pub struct Sum {
     pub added: Added,
-    /// Whether they are of everything until now.
+    /// True if they cover everything recorded until now.
     pub is_complete: bool,
-    /// Whether nothing can come to them any more.
+    /// True if nothing can be added to the span any more.
     pub closed: bool,
-    /// Whether the next call comes further.
+    /// True if another call adds up more.
     pub more: bool,
-    /// Entries that could not be read: each may be of money.
+    /// Number of entries that could not be read. Each may concern money.
     pub unreadable: usize,
 }
 
@@ -84,7 +86,7 @@ fn note(date: Date) -> String {
     format!("paid-on-{date}")
 }
 
-/// The days of a span, if it is some whole days.
+/// The days of a span; `None` if it does not consist of whole days, or of more than [`MOST_DAYS`].
 fn days_of(span: Span) -> Option<Vec<Date>> {
     let (from, to) = (span.from?, span.to?);
     let (first, end) = (time::date(from), time::date(to));
@@ -97,20 +99,21 @@ fn days_of(span: Span) -> Option<Vec<Date>> {
     (days.len() <= MOST_DAYS).then_some(days)
 }
 
-/// Adds up a span. Days are kept; the next call goes on where this one stopped. Of a span of several days
-/// that is not added up by one look, twice as many places are looked at as a call may.
+/// Adds up a span. The totals of days are stored, and the next call continues where this one stopped. A span of
+/// several days that one pass does not complete is added up twice, once as a whole and once by days, so it may
+/// read twice as many places as a call usually may.
 pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum, Problem> {
     let days = match days_of(span) {
         Some(days) if days.len() == 1 => days,
         days => {
-            // Most spans are short, whatever days they have.
+            // Most spans are short, so one pass over the whole span is tried first.
             let places = Places::new(call.effort.places);
             let range = call.store.days().range_within(span, &places).await?;
             let kept = Kept::from(range.after, None);
             let (sum, _) = add_up(call, &range, kept, &places).await?;
             match days {
                 Some(days) if !sum.is_complete => days,
-                // Of what is not kept, the next call has no more.
+                // Nothing of this pass is stored, so another call would add up no more.
                 _ => return Ok(Sum { more: false, ..sum }),
             }
         }
@@ -135,14 +138,14 @@ pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum,
     Ok(whole)
 }
 
-/// Adds up days, each for itself, as far as these places go.
+/// Adds up each of these days, as far as the remaining places allow.
 pub async fn of_days<P: Platform>(
     call: &Call<'_, P>,
     dates: &[Date],
     places: &Places,
 ) -> Result<Vec<Sum>, Problem> {
     let notes = call.store.notes();
-    // Read first: what is mended from now on makes what is added up now count for nothing.
+    // The note is read first: a repair from now on makes the totals added up below invalid.
     let mended: Option<String> = notes.get(JOURNAL_MENDED).await?;
     let names: Vec<_> = dates.iter().copied().map(note).collect();
     let known = notes.get_many::<Kept>(&names).await?;
@@ -192,7 +195,7 @@ pub async fn of_days<P: Platform>(
     Ok(sums)
 }
 
-/// Whether none of these entries can be read, still.
+/// True if none of these entries can be read.
 async fn are_unreadable<P: Platform>(
     call: &Call<'_, P>,
     range: &DayRange,
@@ -213,8 +216,8 @@ async fn are_unreadable<P: Platform>(
     Ok(true)
 }
 
-/// Adds to what is kept what follows it in a range of the journal, as far as the places go. Gives all that
-/// was added up, and what of it can be kept.
+/// Adds the entries that follow the stored totals in a range of the journal, as far as the places allow.
+/// Returns the totals of everything added up, and the part that can be stored.
 async fn add_up<P: Platform>(
     call: &Call<'_, P>,
     range: &DayRange,
@@ -242,7 +245,7 @@ async fn add_up<P: Platform>(
             kept.until = page.next;
             kept.is_done = page.complete && range.closed && unreadable.is_empty();
             kept.unreadable.clone_from(&unreadable);
-            // What was left out because of its time may belong to the day when it is closed.
+            // An entry that was left out because of its time may belong to the day when the day is closed.
             kept.is_cut_by_time = is_cut_by_time;
             kept.totals = sum.added.totals();
             kept.services = sum.added.services();
@@ -259,7 +262,7 @@ async fn add_up<P: Platform>(
     Ok((sum, kept))
 }
 
-/// The lines of an entry, without what only the payment's order says.
+/// The lines of an entry, without the members that only the payment's order knows.
 fn lines_of(entry: &JournalEntry) -> Vec<PaidLine> {
     match &entry.event {
         Event::PaymentRecorded(payment) => paid(entry.index, entry.at, payment, &[]),
@@ -270,7 +273,7 @@ fn lines_of(entry: &JournalEntry) -> Vec<PaidLine> {
 }
 
 impl Kept {
-    /// Of nothing yet.
+    /// Totals of nothing.
     fn from(after: u64, mended: Option<String>) -> Self {
         Self {
             after,
@@ -297,7 +300,7 @@ impl Kept {
     }
 }
 
-/// What was paid, and what was taken away from that.
+/// A sum of payments and a sum of refunds and voids.
 #[derive(Clone, Default)]
 struct Balance {
     paid: Money,
@@ -306,7 +309,7 @@ struct Balance {
 }
 
 impl Balance {
-    /// Adds an amount with its sign.
+    /// Adds an amount, which may be negative.
     fn put(&mut self, amount: &str, lines: usize) -> Result<(), Problem> {
         let (amount, of_kind) = match amount.strip_prefix('-') {
             Some(amount) => (amount, &mut self.taken),
@@ -317,7 +320,7 @@ impl Balance {
         Ok(())
     }
 
-    /// The balance, with its sign.
+    /// The balance; it may be negative.
     fn amount(&self) -> String {
         if self.taken > self.paid {
             format!("-{}", self.taken.saturating_sub(self.paid))
@@ -327,7 +330,7 @@ impl Balance {
     }
 }
 
-/// What lines add up to: by account, currency and channel, and by service and currency.
+/// Totals of lines: by account, currency and channel, and by service and currency.
 #[derive(Clone, Default)]
 pub struct Added {
     accounts: BTreeMap<(Option<String>, String, Channel), Balance>,
@@ -364,7 +367,7 @@ impl Added {
         Ok(())
     }
 
-    /// By account, currency and channel.
+    /// The totals by account, currency and channel.
     pub fn totals(&self) -> Vec<Total> {
         let accounts = self.accounts.iter();
         accounts
@@ -378,7 +381,7 @@ impl Added {
             .collect()
     }
 
-    /// By service and currency.
+    /// The totals by service and currency.
     pub fn services(&self) -> Vec<OfService> {
         let services = self.services.iter();
         services
@@ -391,7 +394,7 @@ impl Added {
             .collect()
     }
 
-    /// By currency alone: each with its amount and how many lines it is of.
+    /// The totals by currency: currency, amount, number of lines.
     pub fn by_currency(&self) -> Result<Vec<(String, String, usize)>, Problem> {
         let mut currencies = BTreeMap::<_, Balance>::new();
         for total in self.totals() {

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Records a payment of lines, each with an amount and an account.
+/// Records a payment with these lines, each with an amount and an account.
 async fn pay(memory: &Memory, id: &str, currency: &str, lines: &[(&str, Option<&str>)]) {
     let amounts = lines
         .iter()
@@ -54,7 +54,7 @@ async fn paid() -> Api {
     );
     pay(&api.memory, "P", "MDL", &[("1", a), ("2.50", b), ("4", a)]).await;
     pay(&api.memory, "Q", "EUR", &[("8", a)]).await;
-    // One whose account nobody knew.
+    // A payment whose account is not known.
     pay(&api.memory, "R", "MDL", &[("16", None)]).await;
     api
 }
@@ -120,7 +120,7 @@ async fn totals_are_by_account_and_currency() {
 async fn a_day_is_closed_once_it_is_over() {
     let api = paid().await;
     let closed = async || api.get("reconciliation?date=2026-06-01").await.json()["closed"].clone();
-    // It is noon.
+    // The day begins at noon, so half of it is left.
     tokio::time::sleep(Duration::from_secs(12 * 3600 - 1)).await;
     assert_eq!(closed().await, false);
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -145,7 +145,7 @@ async fn a_day_is_closed_once_it_is_over() {
         .await
         .json();
     assert_eq!(part["closed"], true);
-    // Whatever part of the lines it is, the totals are those of the day.
+    // The totals are those of the whole day, on every page of the lines.
     assert_eq!(part["totals_complete"], true);
     let of_day = api.get("reconciliation?date=2026-06-01").await.json();
     assert_eq!(part["totals"], of_day["totals"]);
@@ -162,7 +162,7 @@ async fn what_is_more_than_one_answer_holds_goes_on_at_its_link() {
     tokio::time::sleep(Duration::from_secs(86_400)).await;
     let first = api.get("reconciliation?date=2026-06-01").await.json();
     let count = |answer: &Value| answer["lines"].as_array().unwrap().len();
-    // Two pages of 200 payments, and then it is enough.
+    // Two pages of 200 payments each fill the answer.
     assert_eq!((count(&first), &first["closed"]), (400 * 13, &json!(true)));
     // The totals are those of the day.
     assert_eq!(first["totals_complete"], true);
@@ -241,7 +241,7 @@ async fn the_last_days_are_added_up_once_they_are_closed_and_then_no_more() {
         told.last().unwrap(),
         &json!({"date": "2026-06-02", "totals": []})
     );
-    // What is kept is not read again.
+    // Stored totals are not computed again.
     let note = "note/paid-on-2026-06-01";
     let kept = String::from_utf8(api.memory.value(note).unwrap()).unwrap();
     let changed = kept.replace("\"10.00\"", "\"90.00\"");
@@ -253,7 +253,7 @@ async fn the_last_days_are_added_up_once_they_are_closed_and_then_no_more() {
     assert_eq!(api.get("reconciliation/days?x=1").await.status, 400);
 }
 
-/// Puts so many registrations into the journal.
+/// Adds `count` registrations to the journal.
 async fn register_many(memory: &Memory, count: u64) {
     use mpay_ledger::Platform as _;
     let last = memory.increment("journal", count).await.unwrap();
@@ -264,7 +264,7 @@ async fn register_many(memory: &Memory, count: u64) {
             "version": 1, "currency": "MDL"
         });
         let entry = json!({"v": 1, "at": at.to_string(), "entry": event});
-        // As it is written, the type comes first.
+        // The type is the first member, as in real entries.
         memory.overwrite(&format!("journal/{place}"), entry.to_string().into_bytes());
     }
 }
@@ -288,11 +288,11 @@ async fn a_large_day_is_added_up_by_several_calls_and_then_costs_what_a_small_on
             let amount = if is_last { "15.00" } else { "10.00" };
             assert_eq!(day["totals"][0]["amount"], amount, "{size}, {call}");
             assert_eq!((&day["lines"], day.get("next")), (&json!([]), None));
-            // 64 blocks, and what finds the day.
+            // 64 blocks, and the calls that find the day.
             let asked = api.memory.take_calls().len();
             assert!(asked < 64 * 4 + 20, "{size}, {call}: {asked}");
         }
-        // Its lines go on, and their totals are those of the day all the same.
+        // Its lines continue on further pages, each with the totals of the whole day.
         let first = api.get("reconciliation?date=2026-06-01").await.json();
         assert_eq!(first["totals"][0]["amount"], "15.00", "{size}");
         assert_eq!(first["totals_complete"], true, "{size}");
@@ -335,7 +335,7 @@ async fn several_days_that_are_too_large_together_are_added_up_each_for_itself()
     let (first, last) = (seen.first().unwrap(), seen.last().unwrap());
     assert!(!first.1 && first.0 != "30.00", "{seen:?}");
     assert_eq!(*last, whole, "{seen:?}");
-    // One that is not of whole days is not kept, and never passes for whole.
+    // A span that does not consist of whole days is not stored, and never counts as complete.
     let odd = "reconciliation?from=2026-06-01T00:00:01%2B03:00&to=2026-06-03";
     for _ in 0..2 {
         assert_eq!(api.get(odd).await.json()["totals_complete"], false);
@@ -379,7 +379,7 @@ async fn what_the_store_had_lost_is_added_up_once_it_is_mended() {
         pay(&api.memory, id, "MDL", &[("10.00", None)]).await;
     }
     api.memory.remove("journal/3");
-    // In the end whoever reads takes its place for one that nobody has filled.
+    // In the end a reader takes the lost place for one that nobody has filled.
     let mut before = api.get(TOTALS).await.json();
     for _ in 0..9 {
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -400,7 +400,8 @@ async fn the_sums_of_a_day_are_those_of_its_lines_whatever_clocks_said() {
         register(&api.memory, "1", "100").await.unwrap();
         let hours = SignedDuration::from_hours(13);
         for (n, id) in ["A", "B", "C", "D", "E", "F", "G"].into_iter().enumerate() {
-            // Some hosts believe that it is tomorrow, and pay, or only register something.
+            // On some hosts the clock says that it is tomorrow already. They record a payment, or only register
+            // an order.
             if ahead.is_empty() && n == 3 {
                 api.memory.step_clock(hours);
                 register(&api.memory, "2", "100").await.unwrap();
@@ -456,7 +457,7 @@ async fn one_call_adds_up_so_much_and_the_next_goes_on() {
         let days = answer["days"].as_array().unwrap().clone();
         days.iter().filter(|day| day["totals"].is_array()).count()
     };
-    // A day is closed before it is added up, which costs as much again.
+    // A day is closed before it is added up, which costs the same again.
     let mut counts = vec![told().await];
     while counts.len() < 6 && counts.last() != Some(&28) {
         api.memory.take_calls();
@@ -488,7 +489,7 @@ async fn what_was_paid_is_added_up_by_service_and_what_was_kept_before_is_added_
         assert_eq!(day["services"], services, "{address}");
         assert_eq!(day["totals"].as_array().unwrap().len(), 2, "{address}");
     }
-    // Two days are added up of each.
+    // The totals by service also cover two days.
     tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
     pay(&api.memory, "R", "MDL", &[("1.00", None)]).await;
     let both = "reconciliation?from=2026-06-01&to=2026-06-02&part=totals";
@@ -531,7 +532,7 @@ async fn what_cannot_be_read_does_not_keep_the_rest_of_a_large_day_from_being_ad
         let asked = api.memory.take_calls().len();
         assert!(asked < 40, "what was added up is not read again: {asked}");
     }
-    // Nor does it make anybody ask for the last days for ever.
+    // It does not make callers repeat the call for the last days for ever either.
     let mut days = Value::Null;
     for _ in 0..9 {
         days = api.get("reconciliation/days").await.json();
@@ -540,7 +541,7 @@ async fn what_cannot_be_read_does_not_keep_the_rest_of_a_large_day_from_being_ad
     let of_day = days["days"].as_array().unwrap().iter();
     let mut of_day = of_day.filter(|day| day["date"] == "2026-06-01");
     assert_eq!(of_day.next().unwrap().get("totals"), None, "{days}");
-    // It may be read again without a repair, such as by a later version.
+    // The entry may become legible without a repair, for example in a later version.
     api.memory.overwrite("journal/3", entry);
     for _ in 0..4 {
         api.get(TOTALS).await;
@@ -569,7 +570,7 @@ async fn what_a_wrong_clock_put_after_the_day_does_not_keep_the_rest_from_being_
         amounts.push(day["totals"][0]["amount"].clone());
     }
     assert_eq!(amounts, ["5.00", "7.00", "7.00"]);
-    // Once the day is closed, it is of whatever day its place is of.
+    // Once the day is closed, an entry belongs to the day whose range has its place.
     tokio::time::sleep(Duration::from_secs(48 * 3600)).await;
     let mut sums = Vec::new();
     for date in ["2026-06-01", "2026-06-02"] {

@@ -1,16 +1,16 @@
-//! What banks and the treasury keep back of a payment.
+//! The fees that banks and the treasury withhold from payments.
 
 use tables::Amount;
 
-/// Parts of a hundred that a fee is of an amount, by account.
+/// The rates of fees, by account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Rates {
-    /// In millionths, for accounts that are not named.
+    /// The rate for accounts that are not named, in millionths of the amount.
     general: Option<i128>,
     of_accounts: Vec<(String, i128)>,
 }
 
-/// One whole, in the units of rates.
+/// The rate of 100 %, in the units of rates.
 const WHOLE: i128 = 1_000_000;
 
 impl Rates {
@@ -35,8 +35,8 @@ impl Rates {
         named.map(|(_, rate)| *rate).or(self.general)
     }
 
-    /// The fees that amounts may have had, each to an account: rounded once for all, or each for
-    /// itself. Nothing where no rate is known of one of them.
+    /// The fees that these amounts may have had, in hundredths. Each amount has its account. The fee is rounded
+    /// once for the sum, or for each amount. Empty if the rate for one of the accounts is not known.
     pub fn possible(&self, amounts: &[(Option<String>, i128)]) -> Vec<i128> {
         let rates = amounts.iter().map(|(account, amount)| {
             let rate = self.of(account.as_deref())?;
@@ -55,7 +55,7 @@ impl Rates {
     }
 }
 
-/// Half a hundredth and more is a whole one.
+/// Rounds a product to hundredths, halves upwards.
 fn rounded(product: i128) -> i128 {
     (product + WHOLE / 2).div_euclid(WHOLE)
 }
@@ -76,7 +76,7 @@ fn rate(text: &str) -> Result<i128, &'static str> {
     format!("{whole}{fraction:0<4}").parse().map_err(|_| WRONG)
 }
 
-/// Whether the text of a row says that it is a fee.
+/// True if the text of a row names a fee.
 pub(super) fn is_fee(text: &str) -> bool {
     const WORDS: [&str; 9] = [
         "comision",
@@ -97,7 +97,7 @@ pub(super) fn is_fee(text: &str) -> bool {
             .any(|word| word.len() > 4 && text.contains(word))
 }
 
-/// A fee without its sign, as banks write it with and without.
+/// The absolute amount of a fee: banks write fees with and without a sign.
 pub(super) fn without_sign(fee: Amount) -> i128 {
     fee.hundredths().abs()
 }
@@ -116,7 +116,7 @@ mod tests {
             rates.possible(&[(None, 125_050), to("MD24X", 10_000)]),
             [1150]
         );
-        // 0.5 hundredths three times is 1.5: three, or two.
+        // 0.5 hundredths three times are 1.5 hundredths: rounded once 2, rounded each 3.
         let rates = Rates::parse("1").unwrap();
         assert_eq!(
             rates.possible(&[(None, 50), (None, 50), (None, 50)]),

@@ -1,9 +1,9 @@
-//! `POST /api/settlement`: a statement of the bank, the treasury or MPay, compared with what is
-//! recorded.
+//! `POST /api/settlement`: comparison of a statement of the bank, the treasury or MPay with the recorded
+//! payments.
 //!
-//! In the order of the work: `statement` reads the rows, `netting` takes out what was reversed, `fees`
-//! says what may have been kept back, `comparison` holds the rest against the payments, `report` writes
-//! the answer as a table.
+//! In the order of the work: `statement` reads the rows, `netting` removes rows that reverse each other, `fees`
+//! computes the fees that may have been withheld, `comparison` compares the remaining rows with the payments,
+//! `report` writes the answer as a table.
 
 mod comparison;
 mod fees;
@@ -41,25 +41,25 @@ use fees::Rates;
 use serde_json::json;
 use statement::read;
 
-/// How many rows a statement has at most, and how many payments its period.
+/// The most rows of a statement, the most payments of its period, and the payments that are read at once.
 const MAX_ROWS: usize = 2000;
 const MAX_PAYMENTS: usize = 20_000;
 const PAGE: usize = 200;
 
-/// Which columns of the statement say what.
+/// The statement's columns, by their purposes.
 struct Mapping<'a> {
-    /// PaymentIDs, alone or within a text.
+    /// The column with PaymentIDs, alone or within a text.
     payment_id: Option<&'a str>,
     order_key: Option<&'a str>,
-    /// Texts in which a PaymentID is looked for where the row names none otherwise.
+    /// The column with texts that may contain a PaymentID, for rows without one elsewhere.
     text: Option<&'a str>,
     amount: &'a str,
     date: Option<&'a str>,
-    /// What names a row for ever, such as the number of the bank's document.
+    /// The column with a permanent name of the row, such as the number of the bank's document.
     reference: Option<&'a str>,
-    /// What was kept back of the amount.
+    /// The column with the fee that was withheld from the amount.
     fee: Option<&'a str>,
-    /// To which account a sum went.
+    /// The column with the account that received the sum.
     account: Option<&'a str>,
 }
 
@@ -101,43 +101,43 @@ impl<'a> Mapping<'a> {
         Ok(mapping)
     }
 
-    /// The columns that say what a row is about.
+    /// The columns that tell the subject of a row.
     fn keys(&self) -> Vec<&'a str> {
         let keys = [self.payment_id, self.order_key, self.text];
         keys.into_iter().flatten().collect()
     }
 }
 
-/// What is to be said of a row or a payment that is no plain match.
+/// The kind of difference between a statement and the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Difference {
-    /// The statement shows a part, and the rest is still to come.
+    /// The statement shows a part of the payment, and the rest is still to come.
     Part,
     /// The statement shows more than was paid.
     More,
-    /// Another statement has shown the payment as a whole, and this one another amount.
+    /// Another statement showed the whole payment, and this one shows another amount.
     ShownBefore,
-    /// The statement takes the payment back, which another statement has shown.
+    /// The statement takes back a payment that another statement showed.
     TakenBack,
-    /// No payment of this PaymentID is recorded.
+    /// No payment with this PaymentID is recorded.
     UnknownPayment,
-    /// No payment of this order and amount is recorded that another row does not show.
+    /// No recorded payment of this order has this amount, except payments that other rows show.
     UnknownOrder,
     /// The row names no recorded payment.
     NoPaymentNamed,
-    /// An amount below zero that takes nothing back which the statement shows.
+    /// The row has a negative amount, but the statement shows nothing that it could take back.
     ReversalOfNothing,
-    /// The sum of the payments that the row is about is another one.
+    /// The payments to which the row refers have another sum.
     OtherSum,
     /// No statement shows the payment.
     NotShown,
-    /// Statements show a part of the payment.
+    /// Statements show only a part of the payment.
     PartNotShown,
 }
 
-/// Rows of the statement about one payment: a statement may have one for each line.
+/// Rows of the statement about one payment. A statement may have one row for each line of a payment.
 #[derive(Clone, Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Shown {
@@ -146,21 +146,21 @@ pub(super) struct Shown {
     payment_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order_key: Option<String>,
-    /// Below zero for what is taken back.
+    /// The amount. It is negative if the row takes money back.
     amount: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     date: Option<String>,
-    /// What is wrong, where something is.
+    /// The kind of difference; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<Difference>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
-    /// Payments of this order and amount, which other rows have shown before.
+    /// Payments with this order and amount that other rows showed before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     shown_by_others: Vec<String>,
 }
 
-/// A recorded payment, beside the rows that show it.
+/// A recorded payment or refund, and the rows that show it.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Known {
@@ -169,12 +169,12 @@ pub(super) struct Known {
     index: u64,
     payment_id: String,
     order_key: String,
-    /// Below zero for money that was given back.
+    /// The amount. It is negative for a refund.
     amount: String,
-    /// What the statement says, where it says something else.
+    /// The amount in the statement; absent if it is the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     shown: Option<String>,
-    /// What was kept back of it.
+    /// The fee that was withheld.
     #[serde(skip_serializing_if = "Option::is_none")]
     fee: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -195,31 +195,31 @@ pub(super) struct WrongRow {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Comparison {
-    /// SHA-256 of the statement.
+    /// SHA-256 of the statement, in hexadecimal.
     sha256: String,
-    /// As what it was read: its separator and encoding, or its sheet.
+    /// The form in which the statement was read: its separator and encoding, or its sheet.
     read_as: String,
-    /// The event that marks what is settled only now; absent if there is nothing new.
+    /// The place in the journal of the event that marks the newly settled payments; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     settlement: Option<u64>,
-    /// Whether all payments of the period are looked at. Otherwise one is being recorded, and what is
-    /// behind it is missing here: compare again in a minute.
+    /// True if all payments of the period were compared. If false, a payment is being recorded, and those after
+    /// it are missing here: compare again in a minute.
     complete: bool,
-    /// Shown and recorded.
+    /// Shown, and recorded with the same amount.
     matched: Vec<Known>,
-    /// Shown and recorded with another amount.
+    /// Shown, and recorded with another amount.
     differing: Vec<Known>,
     /// Shown, but not recorded.
     not_recorded: Vec<Shown>,
-    /// Recorded in the period, but shown neither here nor in a statement before.
+    /// Recorded in the period, but not shown in this statement or an earlier one.
     not_settled: Vec<Known>,
-    /// Shown and taken back in this statement, so that nothing came.
+    /// Shown and taken back in this statement, so that no money came.
     netted: Vec<Shown>,
-    /// What was charged in rows of its own that name no payment.
+    /// Fees in rows of their own that name no payment.
     fees: Vec<Shown>,
-    /// Rows of totals.
+    /// The numbers of rows with totals.
     totals: Vec<usize>,
-    /// Rows that cannot be read.
+    /// The rows that cannot be read.
     errors: Vec<WrongRow>,
 }
 
@@ -239,8 +239,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("payments", "settle", "Compares a statement with what was recorded")
-            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, as CSV or XLSX, whose columns the parameters name; lines above them are left out. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `text` where PaymentIDs stand within sentences, or `order_key` where it has none, or `date` alone where each row is the sum of a day, with `account` of a day and an account. A payment may be shown in parts by several statements. A payment and its reversal are netted. Of all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row is the same in another file if its `reference` is, or without one its `date` and all of its other cells; without either, each file has rows of its own.")
+            Operation::new("payments", "settle", "Compares a statement with the recorded payments")
+            .describe("The body is a table of the bank, the treasury or MPay, as CSV or XLSX, with at most 2,000 rows. The parameters name its columns; lines above the header are ignored. The payments that it shows are marked as settled; the same statement again changes nothing. Give `payment_id`; or `text` if PaymentIDs are within sentences; or `order_key` if the statement has no PaymentIDs; or only `date` if each row is the sum of a day, with `account` if it is the sum of a day and an account. Several statements may show a payment in parts. A payment and its reversal cancel each other out. Over all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row in another file is the same row if it has the same `reference`, or, without a `reference`, the same `date` and the same other cells. Without either, the rows of each file are different rows.")
             .takes(["required_from", "required_to", "amount", "payment_id", "text", "order_key", "date_column", "account", "reference", "fee", "fee_rate", "encoding", "settlement_format", "separator"])
             .body(json!({
                 "text/csv": {
@@ -250,7 +250,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
                 (table::XLSX): {},
                 (table::BYTES): table::bytes()
             }))
-            .answers(200, "What fits and what does not.", json!({
+            .answers(200, "The comparison: what matches, and what does not.", json!({
                 "application/json": {"schema": schemas.answer::<Comparison>()},
                 "text/csv": {"schema": {"type": "string"}},
                 (table::XLSX): {}
@@ -261,8 +261,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Compares a statement with what was recorded in a period, and marks as settled what it shows.
-/// The same statement again marks nothing again.
+/// Compares a statement with the records of a period, and marks the payments that it shows as settled. The same
+/// statement again marks nothing more.
 pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
@@ -308,7 +308,7 @@ pub async fn post<P: Platform>(
     let format = match format {
         Format::Json => return json(StatusCode::OK, &comparison),
         Format::Xlsx => tables::Format::Xlsx,
-        // As the statement is, where nobody asks for another.
+        // The separator is that of the statement, unless the caller asks for another one.
         Format::Csv => match (separator, table::format_of(sheet.source())) {
             (None, tables::Format::Csv(separator)) | (Some(separator), _) => {
                 tables::Format::Csv(separator)
@@ -324,7 +324,7 @@ fn total(payment: &StoredPayment) -> Result<Amount, Problem> {
     amount(payment.state.confirmation.total.to_string())
 }
 
-/// An amount that this program wrote.
+/// The value of an amount that this program wrote.
 fn amount(text: String) -> Result<Amount, Problem> {
     let digits = text.replacen('.', "", 1);
     let hundredths = digits.parse().map(Amount::of_hundredths);

@@ -1,13 +1,14 @@
-//! What a statement shows and takes back.
+//! Entries of a statement that reverse each other.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Of entries, each with what it is about and an amount, the pairs of which one takes the other back:
-/// the same thing, and the amount with the other sign. What is left nothing takes back.
+/// The positions of pairs of entries in which one reverses the other: the same subject, and opposite amounts.
+/// Each entry has its subject and its amount, and is in one pair at most. The entries in no pair are not
+/// reversed.
 ///
-/// A reversal takes back the nearest entry before it, and otherwise the first behind it: statements
-/// stand in the order of time, but some in the order of the newest first.
+/// A reversal takes the nearest earlier entry, or else the first later one: most statements are in the order of
+/// time, but some begin with the newest row.
 pub(super) fn pairs<K: Hash + Eq>(entries: &[(K, i128)]) -> Vec<(usize, usize)> {
     let mut waiting: HashMap<(&K, i128), Vec<usize>> = HashMap::new();
     let mut pairs = Vec::new();
@@ -31,7 +32,7 @@ mod tests {
 
     use super::*;
 
-    /// What is left of each thing and amount, counted one by one: the slow plain model.
+    /// The entries that remain of each subject and amount, counted one by one: a slow and simple model.
     fn left_over(entries: &[(u8, i128)]) -> BTreeMap<(u8, i128), usize> {
         let mut left = BTreeMap::new();
         for (key, amount) in entries {

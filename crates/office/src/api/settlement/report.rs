@@ -1,4 +1,4 @@
-//! A comparison as a table.
+//! The comparison as a table.
 
 use tables::{Format, Sheet, Value};
 
@@ -20,8 +20,8 @@ const COLUMNS: [(&str, Value); 13] = [
     ("index", Value::Number),
 ];
 
-/// A row for each payment and for each group of rows, then what was charged, what cannot be read, and
-/// how many there are of each kind.
+/// A row for each payment and for each group of rows, then the fees, the rows that cannot be read, and the
+/// number of entries of each kind.
 pub(super) fn of(format: Format, comparison: Comparison) -> Sheet {
     let mut sheet = Sheet::new(format, &COLUMNS);
     let mut counts = Vec::new();
@@ -147,7 +147,7 @@ fn numbers(rows: &[usize]) -> String {
     rows.join(" ")
 }
 
-/// The word that the answer in JSON has.
+/// The word for a difference, as in the JSON answer.
 fn word(difference: Option<Difference>) -> String {
     let word = difference.map(serde_json::to_value).and_then(Result::ok);
     let word = word.as_ref().and_then(|word| word.as_str());

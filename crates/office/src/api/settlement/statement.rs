@@ -1,4 +1,4 @@
-//! The rows of a statement, read.
+//! Reading the rows of a statement.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,39 +8,39 @@ use tables::{Amount, Cell, Row, RowKind, Table};
 use super::{MAX_ROWS, Mapping, WrongRow, fees};
 use crate::{api::Problem, domain::PaymentId, json::FieldError, store::Secret};
 
-/// What a statement says.
+/// The content of a statement.
 pub(super) struct Statement {
     pub rows: Vec<StatementRow>,
-    /// The numbers of rows that are sums of those above them.
+    /// The numbers of the rows with totals.
     pub totals: Vec<usize>,
     pub errors: Vec<WrongRow>,
 }
 
-/// A row.
+/// A row with a payment, a refund, a fee, or the sum of a day.
 #[derive(Clone)]
 pub(super) struct StatementRow {
     pub row: usize,
-    /// What stands in the column of PaymentIDs, where it may be one as a whole.
+    /// The text in the column of PaymentIDs, if the whole text may be a PaymentID.
     pub payment_id: Option<String>,
-    /// What may be a PaymentID in its texts.
+    /// The words in its texts that may be PaymentIDs.
     pub words: Vec<String>,
     pub order_key: Option<String>,
     pub amount: Amount,
-    /// What was kept back of the amount, without sign.
+    /// The fee in hundredths that was withheld from the amount, without its sign.
     pub fee: Option<i128>,
-    /// Whether its texts say that it is a fee itself.
+    /// True if its texts say that the row itself is a fee.
     pub is_fee: bool,
-    /// As it is written.
+    /// The date, as it is written.
     pub date: Option<String>,
-    /// The same as `2026-11-27`, where it is a date.
+    /// The date as `2026-11-27`, if it can be read as one.
     pub day: Option<String>,
     pub account: Option<String>,
-    /// What it is known by in all statements.
+    /// The identity of the row, the same in every statement that contains it.
     pub name: String,
 }
 
 impl StatementRow {
-    /// Whether its texts have this word.
+    /// True if its texts contain this word.
     pub fn names(&self, word: &str) -> bool {
         self.payment_id.as_deref() == Some(word) || self.words.iter().any(|known| known == word)
     }
@@ -61,7 +61,7 @@ pub(super) fn read(
     let mut keys = mapping.keys();
     keys.extend(mapping.date);
     keys.extend(mapping.reference);
-    // How many rows before are like this one.
+    // Number of earlier rows with the same content.
     let mut before: HashMap<String, u64> = HashMap::new();
     for (count, (row, kind)) in sheet.rows().zip(sheet.kinds(&keys)).enumerate() {
         if count >= MAX_ROWS {
@@ -92,9 +92,9 @@ pub(super) fn read(
     Ok(statement)
 }
 
-/// What makes a row the row it is, in whatever file it comes: the bank's own name for it, or else
-/// all of its cells. Where it has no date either, nothing tells another row of the same content from
-/// the same row in another file: then it is a row of this file alone.
+/// The content that identifies a row in whatever file it comes: the bank's name for it, or else all of its
+/// cells. Without a name and a date, the row cannot be told from another row with the same content in another
+/// file, so it counts as a row of this file alone.
 fn content(shown: &StatementRow, row: &Row<'_>, mapping: &Mapping<'_>, sha256: &str) -> String {
     let amount = shown.amount.to_string();
     let reference = mapping.reference.map(|column| row.cell(column).shown());
@@ -106,7 +106,7 @@ fn content(shown: &StatementRow, row: &Row<'_>, mapping: &Mapping<'_>, sha256: &
     let mut content: Vec<_> = row
         .cells()
         .map(|(column, cell)| match column.is(mapping.amount) {
-            // However it is written.
+            // The amount counts, not its spelling.
             true => (column.name(), amount.clone()),
             false => (column.name(), cell.shown().into_owned()),
         })
@@ -161,7 +161,7 @@ fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<Fi
     let is_fee = row.cells().any(|(_, cell)| {
         matches!(cell, Cell::Written(_) | Cell::Text(_)) && fees::is_fee(&cell.shown())
     });
-    // A text of several words is no PaymentID, and may have one in it.
+    // A text of several words is no PaymentID, but may contain one.
     let is_word = |text: &String| !text.contains(char::is_whitespace);
     let payment_id = match named.as_deref().map(PaymentId::parse) {
         Some(Err(error)) if named.as_ref().is_some_and(is_word) => {
@@ -175,7 +175,7 @@ fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<Fi
     let words = words(&texts.into_iter().flatten().collect::<Vec<_>>().join(" "));
     if named.is_none() && text.is_none() && order_key.is_none() && !is_fee {
         match mapping.keys().first() {
-            // A sum of a day has its day.
+            // The sum of a day is named by its day.
             _ if day.is_some() && mapping.keys().is_empty() => {}
             Some(column) => wrong(column, "is empty".to_owned()),
             None => wrong(
@@ -204,9 +204,9 @@ fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<Fi
     })
 }
 
-/// What may be a PaymentID in a text: its words, without the marks around them.
+/// The words of a text that may be PaymentIDs, without surrounding punctuation.
 fn words(text: &str) -> Vec<String> {
-    /// A text of a bank has hardly more words; each is looked up.
+    /// The most words that are looked up. The texts of banks hardly have more.
     const MOST: usize = 40;
     let around = |c: char| matches!(c, '.' | '"' | '\'' | '„' | '”' | '«' | '»' | '#' | '№');
     let apart = |c: char| {
@@ -217,7 +217,7 @@ fn words(text: &str) -> Vec<String> {
             )
     };
     let words = text.split(apart).map(|word| word.trim_matches(around));
-    // Every PaymentID that was ever seen has a digit or is a word of its own.
+    // Every word that could be a PaymentID is taken.
     let words = words.filter(|word| PaymentId::parse(word).is_ok());
     let words: BTreeSet<_> = words.take(MOST).map(str::to_owned).collect();
     words.into_iter().collect()

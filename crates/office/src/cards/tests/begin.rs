@@ -1,4 +1,4 @@
-//! How a payment is begun, by programs and by payers.
+//! Tests of beginning a payment, by programs and by payers.
 
 use super::*;
 
@@ -48,7 +48,7 @@ async fn what_opened_no_session_is_given_up_and_begun_anew() {
         assert_eq!(world.begin_as("k", json!({})).await.status, 503);
         let again = world.begin_as("k", json!({})).await;
         assert_eq!(again.status, 201, "{}", again.text);
-        // Whatever is there without our knowledge is watched.
+        // Payments that exist at the gateway without this provider's knowledge are watched.
         for deal in world.gateway.lock().unwrap().deals.values_mut() {
             deal.pay();
         }
@@ -147,7 +147,7 @@ async fn a_payer_is_sent_to_the_gateway_by_a_button() {
         deal.state = "New".into();
         deal.pay();
     });
-    // Paid meanwhile: its own page says so.
+    // The order was paid meanwhile, which its own page tells.
     let paid = world.at("POST", &format!("{path}/card?lang=en"), "").await;
     let own = (303, format!("{path}?lang=en"));
     assert_eq!((paid.status, paid.header("location").to_owned()), own);
@@ -213,7 +213,7 @@ async fn who_is_kept_from_beginning_is_told_until_when() {
     }
 }
 
-/// A payer who left at their bank's page, or whose money is held.
+/// A payer who left at their bank's page, and a payer whose money is held.
 #[tokio::test(start_paused = true)]
 async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_now() {
     const BY_MPAY: &str = "/service/pay\"";
@@ -239,15 +239,15 @@ async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_
         for part in [at, BY_MPAY, &back] {
             assert!(kept.text.contains(part), "{part}: {}", kept.text);
         }
-        // Whoever looks at it in the office is told the same.
+        // People in the office see the same time.
         let told = world.api.get(&format!("card-payments/{id}")).await.json();
         assert_eq!(told["unclear_until"], "2026-06-04T12:00:00+03:00");
-        // And whoever opens the order's page again: they can pay by MPay, and not by card.
+        // The order's page, opened again, offers MPay and not the card.
         let address = format!("{path}?lang={language}");
         let page = world.at("GET", &address, "").await.text;
         assert!(page.contains(at) && page.contains(BY_MPAY), "{page}");
         assert!(!page.contains(&format!("{path}/card")), "{page}");
-        // If the gateway says nothing, nobody knows until when.
+        // If the gateway gives no answer, the time is not known.
         world.change(&id, |deal| deal.state = "New".into());
         world.ask(&id).await;
         world.plan("GetState", [Mischief::Undone]);
@@ -255,7 +255,7 @@ async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_
         assert_eq!(silent.status, 409);
         assert!(silent.text.contains(BY_MPAY), "{}", silent.text);
         assert!(!silent.text.contains(at), "{}", silent.text);
-        // Nor once that time is over, and it still says the same.
+        // The time is not shown either once it has passed and the state is the same.
         world.change(&id, |deal| deal.state = "PreAuthorized3DS".into());
         world.ask(&id).await;
         pass(3 * DAY - 1).await;
@@ -265,7 +265,7 @@ async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_
             assert_eq!(told.get("unclear_until").is_some(), is_told, "{seconds}");
         }
     }
-    // Whose money is held is not led to pay it again.
+    // A payer whose money is held is not invited to pay again.
     let world = World::new(&[pages.as_slice(), &[("card_capture", "manual")]].concat()).await;
     let order = world.order().await;
     let page = order["pay_url"].as_str().unwrap();
@@ -294,7 +294,7 @@ async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_
     assert_eq!(told.get("unclear_until"), None);
 }
 
-/// They do not know of it, and "if you have not paid" would lead them to pay twice.
+/// The payer does not know of the charge, and the text "if you have not paid" would lead them to pay twice.
 #[tokio::test(start_paused = true)]
 async fn a_payer_whose_saved_card_may_be_charged_is_not_led_to_pay() {
     for (language, said) in [
@@ -317,7 +317,7 @@ async fn a_payer_whose_saved_card_may_be_charged_is_not_led_to_pay() {
         assert!(!kept.text.contains("/service/pay\""), "{}", kept.text);
         if language == "en" {
             assert_not_led_to_pay(&world, path, said).await;
-            // Once it is known, the page says that.
+            // Once the outcome is known, the page tells it.
             world.plan("GetState", []);
             pass(60).await;
             world.check().await;
@@ -327,8 +327,8 @@ async fn a_payer_whose_saved_card_may_be_charged_is_not_led_to_pay() {
     }
 }
 
-/// On none of an order's pages is who has paid led to pay again, and the order's own and its notice say
-/// why.
+/// No page of the order invites a payer who has paid to pay again. The order's own page and its notice give the
+/// reason.
 pub(super) async fn assert_not_led_to_pay(world: &World, path: &str, said: &str) {
     for (part, says_why) in [
         ("?", true),
@@ -345,7 +345,7 @@ pub(super) async fn assert_not_led_to_pay(world: &World, path: &str, said: &str)
     }
 }
 
-/// Of two that are at work the one that has the money is told of, whichever was begun first.
+/// Of two payments at work, the one with the money is named, whichever was begun first.
 #[tokio::test(start_paused = true)]
 async fn of_several_at_work_the_one_that_holds_money_is_told_of() {
     for is_first_held in [false, true] {
@@ -362,7 +362,8 @@ async fn of_several_at_work_the_one_that_holds_money_is_told_of() {
         }
         let (at_bank, held) = (&ids[0], &ids[1]);
         world.change(at_bank, |deal| deal.state = "PreAuthorized3DS".into());
-        // Held for people, whatever it was begun as: another one of its order is not over.
+        // The money is held for people to decide, whatever the capture, while another payment of the order is
+        // not over.
         world.change(held, Deal::pay);
         world.plan("Charge", std::iter::repeat_n(Mischief::Undone, 9));
         let kept = world.begin_as("c", json!({"capture": "immediate"})).await;

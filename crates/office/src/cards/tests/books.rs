@@ -1,4 +1,4 @@
-//! What the accounts, statements and evidence have of it.
+//! Tests of accounts, statements and evidence for payments by card.
 
 use super::*;
 
@@ -72,14 +72,15 @@ async fn a_refund_is_found_in_a_statement_by_its_own_reference() {
     assert_eq!(compared["not_settled"], json!([]), "{compared}");
 }
 
-/// The gateway tells one number, that of the last; the payment may be recorded only after that.
+/// The gateway reports one number, that of the latest operation. The payment may be recorded only after a
+/// refund.
 #[tokio::test(start_paused = true)]
 async fn a_number_belongs_to_the_payment_or_to_the_refund_that_it_is_of() {
     let back = |deal: &mut Deal, amount| {
         deal.give_back(amount);
         deal.refund_rrn = Some("BACK1");
     };
-    // All was given back before anybody looked; a try before that had failed.
+    // Everything was refunded before any question, and an earlier try had failed.
     for failed_before in [false, true] {
         let world = World::new(&[]).await;
         let id = world.begin().await;
@@ -107,7 +108,7 @@ async fn a_number_belongs_to_the_payment_or_to_the_refund_that_it_is_of() {
         }
         world.agrees("all of it").await;
     }
-    // The hold had a number, and the cabinet has charged it and given back all or a part.
+    // The hold had a number. In the cabinet it was charged, and refunded in whole or in part.
     for (amount, remaining) in [(1999, "0.00"), (999, "10.00")] {
         let world = World::new(&[]).await;
         let begun = world.begin_as("k", json!({"capture": "manual"})).await;
@@ -130,7 +131,7 @@ async fn a_number_belongs_to_the_payment_or_to_the_refund_that_it_is_of() {
             assert_eq!(payment["refunds"][0]["rrn"], "BACK1");
         }
     }
-    // Recorded before, it keeps its number, also where it is shown.
+    // A payment that was recorded before keeps its number, also in answers.
     let world = World::new(&[]).await;
     let id = world.begin().await;
     world.change(&id, Deal::pay);
@@ -207,7 +208,7 @@ async fn the_password_is_kept_and_told_nowhere() {
     assert_eq!(world.api.memory.keys_with(PASSWORD), Vec::<String>::new());
 }
 
-/// The gateway masks it; but a rule of the card schemes must not rest on that.
+/// The gateway masks the number, but a rule of the card schemes must not depend on that.
 #[tokio::test(start_paused = true)]
 async fn no_card_number_is_kept_also_where_the_gateway_shows_it() {
     const NUMBER: &str = "4111111111110031";

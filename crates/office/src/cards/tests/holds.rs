@@ -1,17 +1,17 @@
-//! Money that is held, and who takes or releases it.
+//! Tests of held money: charging and releasing it.
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn what_is_checked_is_taken_only_if_the_order_still_asks_for_it() {
-    // The card is first.
+    // The card comes first.
     let world = World::new(&[("card_capture", "checked")]).await;
     let id = world.begin().await;
     world.change(&id, Deal::pay);
     world.ask(&id).await;
     assert_eq!(world.deal(&id).state, "Charged");
     world.agrees("the card first").await;
-    // MPay is first.
+    // MPay comes first.
     let world = World::new(&[("card_capture", "checked")]).await;
     let id = world.begin().await;
     world.change(&id, Deal::pay);
@@ -23,7 +23,7 @@ async fn what_is_checked_is_taken_only_if_the_order_still_asks_for_it() {
         (&json!("released"), &json!("released"))
     );
     world.agrees("MPay first").await;
-    // At once, both are taken, and one is flagged.
+    // Both come at the same time: both are charged, and one is flagged.
     let world = World::new(&[]).await;
     let id = world.begin().await;
     world.change(&id, Deal::pay);
@@ -34,14 +34,15 @@ async fn what_is_checked_is_taken_only_if_the_order_still_asks_for_it() {
     world.agrees("both").await;
 }
 
-/// Two holds of an order that is paid by one of them.
+/// Two holds of an order that one of them pays.
 async fn two_holds(captures: [&str; 2]) -> (World, [String; 2]) {
     let world = World::new(&[]).await;
     let ids = holds(&world, captures, 0).await;
     (world, ids)
 }
 
-/// The same, the second begun so many days after the first, and so over so many days later.
+/// Begins two payments whose money is held. The second is begun `days` days after the first, so its hold ends
+/// that much later.
 async fn holds(world: &World, captures: [&str; 2], days: u64) -> [String; 2] {
     let mut ids: Vec<String> = Vec::new();
     for (key, capture) in ["a", "b"].into_iter().zip(captures) {
@@ -51,7 +52,7 @@ async fn holds(world: &World, captures: [&str; 2], days: u64) -> [String; 2] {
         let begun = world.begin_as(key, json!({"capture": capture})).await;
         assert_eq!(begun.status, 201, "{}", begun.text);
         ids.push(begun.json()["id"].as_str().unwrap().to_owned());
-        // Over other lines it is another session.
+        // With other lines the second payment does not continue the session of the first.
         world
             .put(json!([
                 {"line_id": "1", "reason": "One", "amount_due": "10"},
@@ -65,7 +66,7 @@ async fn holds(world: &World, captures: [&str; 2], days: u64) -> [String; 2] {
     ids.try_into().unwrap()
 }
 
-/// Somebody looks at a payment, or takes what is held if that is for people to say.
+/// Asks about a payment, or charges the held money if people decide about it.
 async fn decide(world: &World, id: &str, capture: &str) -> u16 {
     match capture {
         "checked" => {
@@ -120,14 +121,14 @@ async fn a_hold_is_taken_once_the_one_before_it_cannot_be() {
     let (world, [one, two]) = two_holds(["checked", "manual"]).await;
     world.plan("Charge", [Mischief::Undone]);
     world.ask(&one).await;
-    // What came of it is not known: the other is neither taken nor released.
+    // The outcome is not known, so the other hold is neither charged nor released.
     assert_eq!(world.asked("Charge"), 1);
     let address = format!("card-payments/{two}/charge");
     let refused = world.api.call("POST", &address, "", "").await;
     assert_eq!(refused.status, 409);
     assert!(refused.text.contains(&one), "{}", refused.text);
     assert_eq!(world.deal(&two).state, "Authorized");
-    // The first one's hold is over.
+    // The first hold has ended.
     world.change(&one, |deal| {
         (deal.held, deal.state) = (0, "Voided".into());
     });
@@ -138,7 +139,7 @@ async fn a_hold_is_taken_once_the_one_before_it_cannot_be() {
     assert_eq!(world.order().await["status"], "Paid");
     world.agrees("the second").await;
 
-    // A hold that the gateway will not take is released, and the next one is taken.
+    // A hold that the gateway refuses to charge is released, and the next one is charged.
     let (world, [one, two]) = two_holds(["checked", "checked"]).await;
     let refused = Mischief::Refused("PROCESSING_ERROR");
     world.plan("Charge", [refused.clone(), refused.clone(), refused]);
@@ -156,8 +157,8 @@ async fn a_hold_is_taken_once_the_one_before_it_cannot_be() {
     world.agrees("the next one").await;
 }
 
-/// Whoever decides may die at any moment: the check goes on, and takes one hold, or none where MPay's
-/// payment came before.
+/// The deciding call may die at any moment. The check continues, and charges one hold, or none if MPay's
+/// payment came first.
 #[tokio::test(start_paused = true)]
 async fn of_two_holds_one_is_taken_whatever_is_cut_off() {
     let mut taken = [0, 0];
@@ -191,7 +192,7 @@ async fn of_two_holds_one_is_taken_whatever_is_cut_off() {
     assert!(taken.iter().all(|count| *count > 5), "{taken:?}");
 }
 
-/// A gateway may forget a hold, or say of it whatever it says of a try that failed.
+/// A gateway may forget a hold, or report for it the state of a try that failed.
 #[tokio::test(start_paused = true)]
 async fn a_hold_of_which_nothing_comes_is_over_after_a_while() {
     let world = World::new(&[]).await;
@@ -208,10 +209,10 @@ async fn a_hold_of_which_nothing_comes_is_over_after_a_while() {
     assert_eq!(world.check().await["open"], 0);
 }
 
-/// Whatever the gateway says of a hold that is older than any, the next one does not wait for it.
+/// Whatever the gateway reports of a hold that is too old, the next hold does not wait for it.
 #[tokio::test(start_paused = true)]
 async fn a_hold_that_was_given_up_is_not_taken_any_more() {
-    // It is tried before it is over, or not.
+    // The charge is tried before the hold ends, or not at all.
     for tries in [0, 1] {
         let world = World::new(&[]).await;
         let [one, two] = holds(&world, ["checked"; 2], 4).await;
@@ -228,7 +229,7 @@ async fn a_hold_that_was_given_up_is_not_taken_any_more() {
         let asked = world.api.call("POST", recheck, "", "").await.json();
         assert_eq!(asked["asked"], 1, "{asked}");
         assert_eq!(world.asked("Charge"), tries);
-        // A call that stood still decides on it only now; whoever looks at it next leaves it again.
+        // A call that stood still decides only now. The next call that looks takes the decision back.
         let store = Ledger::new(world.api.memory.clone());
         let id = PaymentId::parse(&one).unwrap();
         let service = ServiceId::parse("TAX").unwrap();
@@ -245,7 +246,7 @@ async fn a_hold_that_was_given_up_is_not_taken_any_more() {
         world.agrees("the second").await;
     }
 
-    // Nor do people take it, who may still release it.
+    // People cannot charge it either, but may release it.
     let world = World::new(&[]).await;
     let [one, two] = holds(&world, ["manual", "checked"], 4).await;
     pass(4 * DAY + 60).await;
@@ -265,7 +266,7 @@ async fn a_hold_that_was_given_up_is_not_taken_any_more() {
     world.agrees("not by people").await;
 }
 
-/// A call may stand still anywhere, for as long as one lasts, while a hold is given up.
+/// A call may stand still at any point, for as long as a call lasts, while a hold is given up.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_stopped_takes_no_hold_in_whose_place_another_was_taken() {
     for position in 0..60 {
@@ -298,7 +299,7 @@ async fn a_call_that_was_stopped_takes_no_hold_in_whose_place_another_was_taken(
     }
 }
 
-/// A charge that was sent while the money was held may be done when the hold would be over.
+/// A charge that was sent while the money was held may be carried out when the hold should have ended.
 #[tokio::test(start_paused = true)]
 async fn a_hold_is_not_given_up_while_its_charge_is_at_work() {
     for is_taken in [true, false] {
@@ -321,7 +322,7 @@ async fn a_hold_is_not_given_up_while_its_charge_is_at_work() {
             world.ask(&two).await;
             assert_eq!(world.deal(&two).state, "Voided");
         } else {
-            // Not for ever: three days after it was sent, the next one is taken.
+            // It does not wait for ever: three days after the charge was sent, the next hold is charged.
             pass(3 * DAY - 660).await;
             assert_eq!(world.ask(&one).await.get("ended"), None);
             pass(120).await;
@@ -380,7 +381,7 @@ async fn the_institution_takes_or_releases_what_is_held() {
     assert_eq!(act(&world, &id, "charge", "").await, 409, "MPay was first");
 }
 
-/// One thing that people are told of a payment does not use up the others of that day.
+/// Alerts of different kinds about one payment do not suppress each other on the same day.
 #[tokio::test(start_paused = true)]
 async fn people_are_told_each_thing_of_a_hold() {
     let world = World::new(&ALERTS).await;
@@ -388,7 +389,7 @@ async fn people_are_told_each_thing_of_a_hold() {
     let id = begun.json()["id"].as_str().unwrap().to_owned();
     world.change(&id, Deal::pay);
     world.ask(&id).await;
-    // One o'clock in the night, before the hold is over at nine.
+    // It is one o'clock at night; the hold ends at nine.
     pass(7 * DAY + 16 * 3600).await;
     world.alerts();
     for state in ["New", "Authorized"] {
@@ -433,7 +434,7 @@ async fn people_are_told_what_a_hold_waits_for() {
     assert_eq!(world.deal(&two).state, "Authorized");
 }
 
-/// A decision is about one charge: that another one was sent before, and refused, hides nothing.
+/// A decision concerns one charge. An earlier charge that was refused does not hide it.
 #[tokio::test(start_paused = true)]
 async fn a_second_charge_that_was_decided_on_and_not_sent_is_told_as_the_first_one_is() {
     let world = World::new(&ALERTS).await;
@@ -445,7 +446,7 @@ async fn a_second_charge_that_was_decided_on_and_not_sent_is_told_as_the_first_o
     let refused = world.api.call("POST", &address, "", "").await;
     assert_eq!(refused.status, 409, "{}", refused.text);
     assert_eq!(world.ask(&id).await.get("decided_at"), None);
-    // Wherever the second call is stopped: either its command stands in the list, or it is told.
+    // Wherever the second call is stopped, either its command is in the list, or an alert tells of it.
     let (mut told, mut sent) = (0, 0);
     for position in 0..60 {
         let world = World::new(&ALERTS).await;
@@ -476,7 +477,7 @@ async fn a_second_charge_that_was_decided_on_and_not_sent_is_told_as_the_first_o
         }
         told += usize::from(is_told);
         sent += usize::from(commands > 1);
-        // Whatever came of it, it is taken in the end, once.
+        // Whatever the outcome, the money is charged in the end, once.
         let taken = world.api.call("POST", &address, "", "").await;
         assert!(matches!(taken.status, 200 | 202), "{}", taken.text);
         world.agrees(&format!("stopped at {position}")).await;
@@ -484,7 +485,7 @@ async fn a_second_charge_that_was_decided_on_and_not_sent_is_told_as_the_first_o
     assert!(told > 0 && sent > 0, "{told} {sent}");
 }
 
-/// Nobody knows whether it is still wanted once the call of whoever wanted it was stopped.
+/// Once the call of a person is stopped, nobody knows if the decision still stands.
 #[tokio::test(start_paused = true)]
 async fn what_somebody_decided_on_is_told_and_not_done_by_itself() {
     let decide = async |world: &World, id: &str| {
@@ -510,7 +511,7 @@ async fn what_somebody_decided_on_is_told_and_not_done_by_itself() {
             assert_eq!(world.ask(&id).await["decided_at"], decided);
             assert!(world.alerts().is_empty(), "{minutes}");
         }
-        // The timer looks at a hold each hour.
+        // The timer asks about a hold each hour.
         for _ in 0..62 {
             pass(60).await;
             world.check().await;
@@ -522,7 +523,7 @@ async fn what_somebody_decided_on_is_told_and_not_done_by_itself() {
             pass(8 * DAY).await;
             assert_eq!(world.ask(&id).await["ended"], "unclear");
         } else {
-            // Sent and not done, it is like any other that was not done.
+            // If it was sent and not carried out, it is like any other command that was not carried out.
             let word = if what == "charge" {
                 "Charge"
             } else {
@@ -540,7 +541,7 @@ async fn what_somebody_decided_on_is_told_and_not_done_by_itself() {
         assert_eq!(world.ask(&id).await.get("decided_at"), None, "{what}");
         world.agrees(what).await;
     }
-    // What this provider decides on by itself, it goes on with.
+    // A decision of this provider itself is continued.
     let world = World::new(&ALERTS).await;
     let begun = world.begin_as("k", json!({"capture": "checked"})).await;
     let id = begun.json()["id"].as_str().unwrap().to_owned();

@@ -1,8 +1,8 @@
-//! Calls that are cut off anywhere, and what the check makes of them.
+//! Tests of calls that are cut off at any point, and of the check that follows.
 
 use super::*;
 
-/// What is done of a payment, from its beginning to a refund, and cut off at some call of the store.
+/// The step of a payment, from its beginning to a refund, that is cut off at a call of the store.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Begin,
@@ -102,7 +102,7 @@ async fn whatever_is_cut_off_anywhere_is_put_right_by_the_check() {
                     let sent = world.asked("Pay");
                     assert!(sent <= 1, "{context}");
                     let again = world.unattended("k").await;
-                    // Whether it was sent cannot be known where the command stands.
+                    // If the command is in the list, it cannot be known if it was sent.
                     let now = match again.status {
                         200 | 201 => 1,
                         status => {

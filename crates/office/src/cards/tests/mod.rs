@@ -1,4 +1,4 @@
-//! Payments by card against a gateway that keeps its own count of the money.
+//! Tests of payments by card against a gateway that keeps its own count of the money.
 
 mod begin;
 mod books;
@@ -56,18 +56,18 @@ const ALERTS: [(&str, &str); 2] = [
 /// A day, in seconds.
 const DAY: u64 = 24 * 3600;
 
-/// What happens to a request.
+/// The fate of a request.
 #[derive(Clone)]
 enum Mischief {
-    /// It is done, and the answer lost.
+    /// It is carried out, but its answer is lost.
     Lost,
-    /// It is not done, and there is no answer.
+    /// It is not carried out, and has no answer.
     Undone,
     /// No connection is made.
     NotSent,
-    /// It is done, and this is answered.
+    /// It is carried out, and this is the answer.
     Answer(u16, String),
-    /// It is not done, and refused with this code.
+    /// It is not carried out, but refused with this code.
     Refused(&'static str),
 }
 
@@ -81,7 +81,7 @@ struct Deal {
     taken: u64,
     back: u64,
     refunds: u32,
-    /// The banks' number of the last of them.
+    /// The banks' number of the latest refund.
     refund_rrn: Option<&'static str>,
 }
 
@@ -90,9 +90,9 @@ struct Gateway {
     deals: HashMap<String, Deal>,
     plan: HashMap<&'static str, VecDeque<Mischief>>,
     asked: Vec<String>,
-    /// Customers of the Wallet: their passwords, and their cards with what proves each.
+    /// Customers of the Wallet: their passwords, and their saved cards.
     customers: HashMap<String, (String, Vec<Saved>)>,
-    /// Whether the gateway plays the interface Wallet.
+    /// True if the gateway has the interface Wallet.
     is_wallet: bool,
 }
 
@@ -149,7 +149,7 @@ impl Gateway {
         }
     }
 
-    /// What is asked of a customer of the Wallet.
+    /// Answers a request about a customer of the Wallet.
     fn of_customer(&mut self, command: &str, fields: &HashMap<String, String>) -> String {
         let login = fields["VWUserLgn"].clone();
         let refused = |code: &str| format!(r#"<{command} Success="False" ErrCode="{code}"/>"#);
@@ -345,7 +345,7 @@ impl World {
         Self { api, gateway }
     }
 
-    /// With the interface Wallet, and a customer `ana` with an active card.
+    /// A world with the interface Wallet, and a customer `ana` with an active card.
     async fn wallet(more: &[(&'static str, &str)]) -> Self {
         let wallet = [
             ("card_interface", "wallet"),
@@ -395,7 +395,7 @@ impl World {
             .await
     }
 
-    /// Begins a payment; gives its id.
+    /// Begins a payment, and returns its id.
     async fn begin(&self) -> String {
         let answer = self.begin_as("first", json!({})).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
@@ -465,7 +465,7 @@ impl World {
         self.at("POST", "/cards/notifications", body).await.status
     }
 
-    /// What people were told of payments by card since the last time this was asked.
+    /// The alerts about payments by card since the last call of this function.
     fn alerts(&self) -> Vec<Value> {
         let sent = self.api.memory.take_sent();
         let bodies = sent
@@ -476,7 +476,7 @@ impl World {
         of_cards.map(|body| body["data"].clone()).collect()
     }
 
-    /// Money taken at the gateway and money recorded agree.
+    /// Asserts that the money taken at the gateway and the money in the books agree.
     async fn agrees(&self, context: &str) {
         let deals = self.gateway.lock().unwrap().deals.clone();
         let store = Ledger::new(self.api.memory.clone());

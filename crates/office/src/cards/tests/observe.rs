@@ -1,4 +1,4 @@
-//! What the gateway tells, and what is recorded of it.
+//! Tests of the gateway's states, and of their records.
 
 use super::*;
 
@@ -58,13 +58,13 @@ async fn nobody_is_believed_who_says_that_something_was_paid() {
         .await;
     assert_eq!(world.asked("GetState"), 2);
     assert_eq!(world.order().await["status"], "Active");
-    // The state was found, and says that nothing was paid.
+    // The state is known, and means that nothing was paid.
     for state in ["Rejected", "PreAuthorized3DS", "Something", "Error", "New"] {
         world.change(&id, |deal| deal.state = state.into());
         world.ask(&id).await;
         assert_eq!(world.order().await["status"], "Active", "{state}");
     }
-    // A state in other letters is the same.
+    // The case of a state's letters does not matter.
     world.change(&id, |deal| {
         deal.state = "New".into();
         deal.pay();
@@ -91,7 +91,7 @@ async fn what_is_no_notification_of_ours_has_no_effect() {
         assert_eq!(world.notify(body).await, 200, "{body}");
     }
     assert_eq!(world.asked("GetState"), 0);
-    // Strangers do not make us ask more often than every three seconds.
+    // Notifications of strangers cause a question every three seconds at most.
     let ours = format!("Notification=EnginePayFail&OrderId={id}");
     for _ in 0..9 {
         assert_eq!(world.notify(&ours).await, 200);
@@ -142,7 +142,7 @@ async fn a_try_that_failed_is_not_the_end_and_the_last_look_is_after_the_session
     world.check().await;
     world.agrees("failed, then paid").await;
 
-    // Paid in the last moment, and nobody looked.
+    // The payer paid at the last moment, and no call asked.
     let world = World::new(&[]).await;
     let id = world.begin().await;
     pass(60 * 59).await;
@@ -152,7 +152,7 @@ async fn a_try_that_failed_is_not_the_end_and_the_last_look_is_after_the_session
     assert_eq!(world.check().await["open"], 0);
     world.agrees("paid at the end").await;
 
-    // And if nobody pays, it ends, once it was looked at after the session.
+    // If nobody pays, the payment ends with the first question after the session.
     let world = World::new(&[]).await;
     let id = world.begin().await;
     pass(60 * 74).await;
@@ -183,7 +183,7 @@ async fn what_is_pending_is_asked_for_three_days_and_then_told() {
     }
     let found = world.api.get(&format!("card-payments/{id}")).await.json();
     assert_eq!(found["ended"], "unclear");
-    // It is recorded all the same if it comes.
+    // Money that comes later is still recorded.
     world.change(&id, |deal| {
         deal.state = "New".into();
         deal.pay();
@@ -197,7 +197,7 @@ async fn what_is_pending_is_asked_for_three_days_and_then_told() {
 async fn another_amount_than_was_asked_for_is_recorded_and_looked_at() {
     let world = World::new(&[]).await;
     let id = world.begin().await;
-    // A part was given back before anybody asked.
+    // A part was refunded before any question.
     world.change(&id, |deal| {
         deal.pay();
         deal.give_back(999);
@@ -206,7 +206,7 @@ async fn another_amount_than_was_asked_for_is_recorded_and_looked_at() {
     let payment = world.api.get(&format!("payments/{id}")).await.json();
     assert_eq!(payment["amount"], "10.00");
     assert_eq!(payment["review"], json!(["under-paid", "mismatch"]));
-    // Less after that is no other payment.
+    // A smaller amount later is not another payment.
     world.change(&id, |deal| deal.give_back(400));
     world.ask(&id).await;
     let payment = world.api.get(&format!("payments/{id}")).await.json();
@@ -259,7 +259,7 @@ async fn a_state_that_nobody_knows_of_what_was_paid_is_looked_at_after_a_while()
         pass(2 * DAY).await;
         assert_eq!(world.refund("a", &id, "5").await.status, 201);
         world.change(&id, |deal| deal.state = state.into());
-        // What was done last may be at work for three days.
+        // The latest command may be at work for three days.
         for (seconds, review) in [(3 * DAY - 60, json!([])), (120, review)] {
             pass(seconds).await;
             world.ask(&id).await;
@@ -332,7 +332,7 @@ async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
         let payment = world.api.get(&format!("payments/{id}")).await.json();
         (payment["amount"].clone(), payment["review"].clone())
     };
-    // A part was given back in the cabinet before anybody looked.
+    // A part was refunded in the cabinet before any question.
     let world = World::new(&[]).await;
     let id = world.begin().await;
     world.change(&id, Deal::pay);
@@ -346,7 +346,7 @@ async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
     }
     let both = json!(["charged-back", "mismatch"]);
     assert_eq!(reviews(&world, &id).await, (json!("19.99"), both));
-    // Of a hold, less was taken.
+    // A part of the held money was charged.
     let world = World::new(&[]).await;
     let begun = world.begin_as("k", json!({"capture": "manual"})).await;
     let id = begun.json()["id"].as_str().unwrap().to_owned();
@@ -357,7 +357,7 @@ async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
     world.ask(&id).await;
     let all = json!(["under-paid", "mismatch", "charged-back"]);
     assert_eq!(reviews(&world, &id).await, (json!("5.00"), all));
-    // Whole, and with nothing left: there is nothing else to say.
+    // Charged in whole, and nothing remains: there is nothing more to report.
     let world = World::new(&[]).await;
     let id = world.begin().await;
     world.change(&id, Deal::pay);
@@ -374,7 +374,7 @@ async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
     assert_eq!(reviews(&world, &id).await.1, both);
 }
 
-/// Somebody must look for the money, whatever else they were told of the payment on that day.
+/// A person must look for the money, whatever other alerts they received about the payment that day.
 #[tokio::test(start_paused = true)]
 async fn people_are_told_that_a_bank_took_back_what_was_refunded() {
     let world = World::new(&ALERTS).await;
@@ -384,7 +384,7 @@ async fn people_are_told_that_a_bank_took_back_what_was_refunded() {
     world.change(&id, |deal| deal.give_back(1999));
     world.ask(&id).await;
     world.alerts();
-    // The gateway contradicts itself, which is told first.
+    // The gateway contradicts itself, and the first alert is about that.
     world.change(&id, |deal| (deal.back, deal.state) = (0, "Charged".into()));
     world.ask(&id).await;
     let told = |review: &str| json!({"payment_id": id, "review": review});
@@ -394,7 +394,7 @@ async fn people_are_told_that_a_bank_took_back_what_was_refunded() {
     });
     world.ask(&id).await;
     assert!(world.alerts().contains(&told("charged-back")));
-    // Once.
+    // The alert is sent once.
     world.ask(&id).await;
     assert!(world.alerts().is_empty());
 }

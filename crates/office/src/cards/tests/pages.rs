@@ -1,4 +1,4 @@
-//! What an order's pages say while money for it is held, or may have been taken.
+//! Tests of an order's pages while money for it is held, or may have been taken.
 
 use super::{begin::assert_not_led_to_pay, *};
 
@@ -6,7 +6,7 @@ const PAGES: (&str, &str) = ("page_key", "01234567890123456789012345678901234567
 const BY_MPAY: &str = "/service/pay\"";
 const TO_TYPE: &str = "Or type the order number";
 
-/// Gives the order this amount, or leaves it to the payer; gives the path of its page.
+/// Sets the order's amount, or leaves the amount to the payer. Returns the path of its page.
 async fn put(world: &World, amount: Option<&str>, in_parts: bool) -> String {
     let line = json!({"line_id": "1", "reason": "L", "amount_due": amount});
     let order = json!({
@@ -22,7 +22,7 @@ async fn put(world: &World, amount: Option<&str>, in_parts: bool) -> String {
         .to_owned()
 }
 
-/// So much is held until somebody decides.
+/// Begins a payment whose money is held until a person decides.
 async fn hold(world: &World, key: &str, amount: &str) -> String {
     let body = json!({"capture": "manual", "amount": amount});
     let begun = world.begin_as(key, body).await;
@@ -63,7 +63,7 @@ async fn who_is_to_pay_the_rest_is_led_to_mpay_while_a_part_is_held() {
             }
         };
         says(&page(&world, &format!("{path}?lang={language}")).await);
-        // Whoever comes back from the gateway is not told to pay all of it once more.
+        // A payer who returns from the gateway is not told to pay the whole amount again.
         let back = format!("{path}/return?paid=0&n=99&lang={language}");
         says(&page(&world, &back).await);
         let press = format!("{path}/card?lang={language}");
@@ -74,14 +74,14 @@ async fn who_is_to_pay_the_rest_is_led_to_mpay_while_a_part_is_held() {
         for part in [held, rest, "class=\"code\""] {
             assert!(notice.contains(part), "{part}: {notice}");
         }
-        // Who has just paid a part by MPay is told of the held one too.
+        // A payer who has just paid a part through MPay is also told of the held part.
         record(&world.api.memory, "P", "1", "30").await.unwrap();
         let back = format!("{path}/return?paid=0&lang={language}");
         let confirmed = page(&world, &back).await;
         for part in [held, &rest.replace("90", "60"), BY_MPAY] {
             assert!(confirmed.contains(part), "{part}: {confirmed}");
         }
-        // What was paid in full meanwhile is left to pay by nobody.
+        // Once everything is paid, no page invites to pay.
         record(&world.api.memory, "Q", "1", "60").await.unwrap();
         let back = format!("{path}/return?paid=0&lang={language}");
         for address in [path, back] {
@@ -97,7 +97,7 @@ async fn who_is_to_pay_the_rest_is_led_to_mpay_while_a_part_is_held() {
 
 #[tokio::test(start_paused = true)]
 async fn who_has_paid_as_much_as_can_be_paid_is_led_to_pay_nowhere() {
-    // A second hold completes the first, and what cannot be paid in parts has no rest.
+    // A second hold completes the first. An order without partial payments has no rest.
     for (amount, in_parts, holds) in [
         ("100", true, ["10", "90"].as_slice()),
         ("100", true, &["100"]),
@@ -120,7 +120,7 @@ async fn who_has_paid_as_much_as_can_be_paid_is_led_to_pay_nowhere() {
         }
         let said = "is held on a card already";
         assert_not_led_to_pay(&world, &path, said).await;
-        // The number of another paper would lead to MPay too.
+        // The number of another document would lead to MPay as well.
         let own = page(&world, &format!("{path}?lang=en")).await;
         assert!(!own.contains("C-77/2026"), "{own}");
         if !in_parts {
@@ -130,7 +130,7 @@ async fn who_has_paid_as_much_as_can_be_paid_is_led_to_pay_nowhere() {
     }
 }
 
-/// Of many who give by one link, each chooses what they give.
+/// Many payers give by one link, and each chooses the amount.
 #[tokio::test(start_paused = true)]
 async fn money_of_one_payer_keeps_no_other_from_mpay_where_payers_choose_the_amount() {
     let world = World::new(&[PAGES]).await;
@@ -148,7 +148,7 @@ async fn money_of_one_payer_keeps_no_other_from_mpay_where_payers_choose_the_amo
     assert!(notice.contains(TO_TYPE), "{notice}");
 }
 
-/// The books know what is held whatever the configuration says of cards.
+/// The books know the held money, whatever the configuration says about cards.
 #[tokio::test(start_paused = true)]
 async fn a_mistake_in_a_variable_of_cards_leads_nobody_to_pay_twice() {
     let mut world = World::new(&[PAGES]).await;
@@ -170,7 +170,7 @@ async fn a_mistake_in_a_variable_of_cards_leads_nobody_to_pay_twice() {
         world.api.memory = memory;
         assert_not_led_to_pay(&world, &path, "is held on a card already").await;
     }
-    // Longer than any hold and any command lasts: nobody is left to note that it has ended.
+    // This is longer than any hold and any command lasts, and without a gateway nothing records their end.
     pass(11 * DAY - 1).await;
     let own = async || page(&world, &format!("{path}?lang=en")).await;
     assert!(!own().await.contains(BY_MPAY));

@@ -1,4 +1,4 @@
-//! Money that is given back, by commands and in the cabinet.
+//! Tests of refunds, by commands and in the cabinet.
 
 use super::*;
 
@@ -38,7 +38,7 @@ async fn while_a_refund_is_unknown_no_other_is_made() {
     world.plan(
         "GetState",
         [
-            // Asked for before it is sent.
+            // The state is asked for before the command is sent.
             Mischief::Answer(200, at_work),
             Mischief::Answer(200, state.clone()),
             Mischief::Answer(200, state.clone()),
@@ -64,7 +64,7 @@ async fn while_a_refund_is_unknown_no_other_is_made() {
     assert_eq!(world.refund("d", &id, "14.99").await.status, 201);
     assert_eq!(world.order().await["status"], "Refunded");
     assert_eq!(world.refund("e", &id, "1").await.status, 409);
-    // What is read may be sent back.
+    // An answer may be sent back unchanged.
     let order = world.order().await.to_string();
     let sent = world
         .api
@@ -97,7 +97,7 @@ async fn a_refund_that_was_not_done_may_be_made_again_after_a_while() {
     let made = world.api.post_as("b", &address, &body).await;
     assert_eq!(made.status, 201, "{}", made.text);
     assert_eq!(world.deal(&id).refunds, 1);
-    // At once after a definite refusal, and where nothing was sent.
+    // It may be repeated at once after a definite refusal, and if nothing was sent.
     world.plan(
         "Refund",
         [Mischief::Refused("REFUND_NOT_ALOWED"), Mischief::NotSent],
@@ -173,8 +173,8 @@ async fn what_came_of_a_refund_is_found_by_the_check_also_long_after_the_payment
     assert_eq!(world.deal(&id).refunds, 1);
 }
 
-/// A refund that is lost may be done long after it was sent. So it counts as money that may be gone until
-/// somebody who has looked says otherwise.
+/// A refund whose outcome is unseen may be made long after it was sent. So it counts as money that may be gone,
+/// until a person who has looked says otherwise.
 #[tokio::test(start_paused = true)]
 async fn after_a_refund_of_which_nothing_was_seen_a_manager_must_have_looked() {
     let lost = async || {
@@ -217,7 +217,7 @@ async fn after_a_refund_of_which_nothing_was_seen_a_manager_must_have_looked() {
     );
     world.agrees("looked for").await;
 
-    // It is done hours later: that is seen, and needs no word.
+    // It is made hours later: that is seen, and needs no statement of a person.
     let (world, id) = lost().await;
     assert_eq!(world.check().await["open"], 1);
     world.change(&id, |deal| deal.give_back(500));
@@ -225,7 +225,7 @@ async fn after_a_refund_of_which_nothing_was_seen_a_manager_must_have_looked() {
     assert_eq!(world.check().await["open"], 0);
     world.agrees("done late").await;
     assert_eq!(world.refund("b", &id, "5").await.status, 201);
-    // If nothing comes of it, it is asked for during three days.
+    // If it is not made, the gateway is asked about it for three days.
     let (world, _) = lost().await;
     for hours in [24, 24, 23] {
         pass(hours * 3600).await;
@@ -259,7 +259,7 @@ async fn what_was_given_back_in_another_way_is_not_given_back_by_card_without_a_
     for word in ["OP 77", "despite_refunded"] {
         assert!(refused.text.contains(word), "{}", refused.text);
     }
-    // What was done before is told all the same.
+    // The outcome of an earlier request is still answered.
     assert_eq!(world.refund("a", &id, "5").await.status, 201);
     assert_eq!(world.asked("Refund"), 1);
     let body = json!({"amount": "5", "note": "n", "despite_refunded": true});
@@ -290,7 +290,7 @@ async fn a_refund_is_not_done_because_others_gave_more_back() {
         let commands = found["commands"].as_array().unwrap();
         assert_eq!(commands.last().unwrap()["outcome"], "unseen", "{found}");
         if left > 0 {
-            // A manager has looked, and gives it back again.
+            // A manager has looked, and refunds it again.
             let body = json!({"amount": "1", "note": "n", "checked_in_cabinet": true});
             let address = format!("card-payments/{id}/refunds");
             let answer = world.api.post_as("c", &address, &body).await;

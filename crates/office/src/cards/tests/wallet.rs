@@ -1,4 +1,4 @@
-//! Customers, their saved cards, and charging those.
+//! Tests of customers, their saved cards, and charges of those.
 
 use super::*;
 
@@ -93,7 +93,7 @@ async fn customers_and_their_cards_are_kept_at_the_gateway() {
         assert!(!refused.text.contains(said.as_str().unwrap()));
     }
     assert_eq!(world.gateway.lock().unwrap().asked.len(), before);
-    // Another password than that with which the customer was made.
+    // The password differs from the one with which the customer was made.
     world
         .gateway
         .lock()
@@ -127,7 +127,7 @@ async fn customers_and_their_cards_are_kept_at_the_gateway() {
     assert_eq!(keys, Vec::<String>::new());
 }
 
-/// A call ends before hosts stop it, however many questions it asks.
+/// A call ends before the host stops it, however many questions it asks.
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_slow_gateway_waits_for_all_of_it_no_longer_than_for_one_question() {
     let world = World::wallet(&[]).await;
@@ -198,7 +198,7 @@ async fn a_session_shows_the_cards_of_its_own_customer_to_nobody_else() {
         assert_eq!(other.status, 201, "{}", other.text);
         assert_ne!(other.json()["redirect_url"], ana.json()["redirect_url"]);
     }
-    // Who names no customer is one of this payment alone.
+    // A payment without a customer has a customer of its own.
     let known = world.gateway.lock().unwrap().customers.len();
     assert_eq!(known, 3, "ana, ion, and one of a payment");
     world.change(&id, Deal::pay);
@@ -254,7 +254,8 @@ async fn a_saved_card_whose_charge_is_unknown_is_not_charged_again() {
         assert_eq!(world.asked("Pay"), 1);
         world.agrees("lost").await;
 
-        // And while the state does not tell, it is not sent again, and nobody begins another.
+        // While the state does not tell the outcome, the command is not sent again, and no other payment
+        // begins.
         let world = World::wallet(&[]).await;
         world.plan("Pay", [mischief]);
         world.plan("GetState", std::iter::repeat_n(Mischief::Undone, 4));
@@ -291,7 +292,7 @@ async fn a_charge_of_a_saved_card_of_which_nothing_is_seen_ends() {
         unseen.text
     );
     assert_eq!(world.unattended("b").await.status, 201);
-    // The first was done after all: it is found, and flagged.
+    // The first charge was carried out after all: it is found, and flagged.
     let id = world.api.get("card-payments").await.json()["card_payments"][0]["id"].clone();
     let id = id.as_str().unwrap();
     let late = Deal {
@@ -333,7 +334,7 @@ async fn a_saved_card_that_is_refused_says_why_and_may_be_tried_again() {
         assert_eq!(world.unattended("b").await.status, 201);
         world.agrees(code).await;
     }
-    // What was not sent for certain is begun anew by the same request.
+    // If the command was certainly not sent, the same request begins a new payment.
     let world = World::wallet(&[]).await;
     world.plan("Pay", [Mischief::NotSent, Mischief::NotSent]);
     assert_eq!(world.unattended("a").await.status, 503);
@@ -356,7 +357,7 @@ async fn nobody_is_charged_absent_while_a_payer_may_be_paying() {
     assert_eq!(world.unattended("b").await.status, 201);
     assert!(begun["redirect_url"].is_string());
     world.agrees("after the session").await;
-    // Of many at once, with one key or several, one charges.
+    // Of many concurrent requests, with one key or several, one charges.
     let world = World::wallet(&[]).await;
     let keys = ["a", "b", "a", "c", "a", "b"];
     join_all(keys.map(|key| world.unattended(key))).await;
@@ -364,7 +365,7 @@ async fn nobody_is_charged_absent_while_a_payer_may_be_paying() {
     join_all(keys.map(|key| world.unattended(key))).await;
     assert_eq!(world.asked("Pay"), 1);
     world.agrees("many at once").await;
-    // MPay was first.
+    // MPay's payment came first.
     let world = World::wallet(&[]).await;
     record(&world.api.memory, "P", "1", "19.99").await.unwrap();
     assert_eq!(world.unattended("a").await.status, 409);
@@ -424,7 +425,7 @@ async fn wishes_for_a_saved_card_that_do_not_fit_are_refused() {
     }
 }
 
-/// Whoever stands still for longer than a call lasts sends nothing that was given up meanwhile.
+/// A call that stood still for longer than a call lasts sends no command that was given up meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_stopped_for_long_charges_nothing_that_another_has_charged() {
     for position in 0..40 {
@@ -475,7 +476,7 @@ async fn a_repetition_long_afterwards_gets_the_payment_that_was_made_in_the_end(
     assert_eq!(charge("a").await.status, 503);
     let made = charge("a").await;
     assert_eq!(made.status, 201, "{}", made.text);
-    // The order has forgotten by then what came to nothing.
+    // By then the order no longer lists the payments that came to nothing.
     pass(11 * 24 * 3600).await;
     assert_eq!(charge("b").await.status, 201);
     let again = charge("a").await;

@@ -1,4 +1,4 @@
-//! Payments of an order by card: what was begun, what came of it, and giving money back.
+//! An order's payments by card: their states, commands and refunds.
 
 use http::StatusCode;
 use maud::{Markup, html};
@@ -60,8 +60,8 @@ struct Refund {
     remaining: String,
 }
 
-/// The payments of an order by card; nothing where there is no gateway, or none was begun. `is_refunded`
-/// says whether the order is refunded, so that a refund by card needs a tick.
+/// The payments of an order by card; empty if no gateway is configured, or if no payment was begun.
+/// `is_refunded` is true if the order has the status `Refunded`: then a refund by card needs a tick.
 pub async fn of_order<P: Platform>(
     desk: &Desk<'_, P>,
     path: &str,
@@ -171,7 +171,7 @@ fn one<P: Platform>(
     }
 }
 
-/// Where a form of a payment is sent.
+/// The address to which a form about a payment is sent.
 fn action<P: Platform>(desk: &Desk<'_, P>, payment: &CardPayment, what: &str) -> String {
     let id = encode(&payment.id);
     desk.link(&format!("/admin/card-payments/{id}/{what}"))
@@ -180,7 +180,8 @@ fn action<P: Platform>(desk: &Desk<'_, P>, payment: &CardPayment, what: &str) ->
 /// `POST /admin/card-payments/{id}/refunds`, `…/charge` and `…/cancel`.
 pub async fn post<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let text = |name| desk.form.text(name).unwrap_or_default();
-    // None is refused: to the API it is all that there is.
+    // An absent amount becomes an empty one, which the API refuses. To the API an absent amount means all of
+    // it.
     let amount = order_form::amount(desk, "amount")?.unwrap_or_default();
     let ask = Ask::new("POST", path);
     let ask = match path.rsplit('/').next() {
@@ -195,7 +196,7 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer,
         _ => return Ok(desk.no_such_page()),
     };
     let answer = desk.call(ask).await?;
-    // Whoever is told that it is done looks no further.
+    // A reader of "done" does not look further, so a command whose outcome is open says so.
     let became = match answer.status() {
         StatusCode::ACCEPTED => "unknown=1",
         _ => "done=1",
@@ -204,7 +205,7 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer,
     Ok(Answer::see_other(&desk.link(&format!("{back}?{became}"))))
 }
 
-/// The state, marked by its kind and in words. What nothing more is expected of waits for nobody.
+/// The state as a colour and a text. A payment that has ended waits for nobody.
 fn state(payment: &CardPayment) -> (&'static str, &'static str) {
     let waits = if payment.ended.is_none() {
         "busy"

@@ -1,5 +1,5 @@
-//! Which column of somebody's table is which: guessed from its name in three languages, chosen by hand,
-//! and remembered in the browser.
+//! The meaning of each column of a table: guessed from its name in three languages, chosen by hand, and
+//! remembered in the browser.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::digest::sha256;
 
-/// Columns of an order, their text, and what else they are called: in small letters, without the marks of
-/// Romanian letters and without points.
+/// Columns of an order: the member's name, its text, and other names of such columns. Names are in small
+/// letters, without the marks of Romanian letters and without points.
 pub const MEMBERS: [(&str, &str, &[&str]); 16] = [
     (
         "order_key",
@@ -191,7 +191,7 @@ pub const MEMBERS: [(&str, &str, &[&str]); 16] = [
     ),
 ];
 
-/// What a column of this name probably is.
+/// The member that a column of this name probably holds; `None` if no name fits.
 pub fn guess(name: &str) -> Option<&'static str> {
     let name = plain(name);
     let mut known = crate::api::order_columns();
@@ -201,7 +201,7 @@ pub fn guess(name: &str) -> Option<&'static str> {
     })
 }
 
-/// A name as [`MEMBERS`] has it.
+/// A name in the form of those in [`MEMBERS`].
 fn plain(name: &str) -> String {
     let name = name.to_lowercase();
     let letters = name.chars().map(|letter| match letter {
@@ -217,13 +217,15 @@ fn plain(name: &str) -> String {
     letters.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Which column is which: by the name that is written, that of the member, or nothing for one left out.
+/// The chosen meaning of each column: from the column's name to the member's name. An empty member leaves the
+/// column out.
 pub type Chosen = BTreeMap<String, String>;
 
-/// Reads a table of orders with columns as they were chosen, or else guessed.
+/// Reads a table of orders. Columns have the meaning that was chosen; if nothing was chosen, their meaning is
+/// guessed.
 ///
 /// # Errors
-/// What is wrong with it as a table, or that none of its rows names the number of orders.
+/// A [`TableError`] if it is not a table, or if no row names a column with the number of orders.
 pub fn read(
     content: &[u8],
     options: &Options<'_>,
@@ -241,11 +243,11 @@ pub fn read(
     Table::read(content, &options)
 }
 
-/// Reads a table of whatever columns: the row that names them is one with the number of orders, or else
-/// that which has most names.
+/// Reads a table with any columns. The header is the row that names the number of orders; if there is none, it
+/// is the row with the most names.
 ///
 /// # Errors
-/// What is wrong with it as a table.
+/// A [`TableError`] if it is not a table.
 pub fn any(content: &[u8], options: &Options<'_>) -> Result<Table, TableError> {
     match read(content, options, None) {
         Err(TableError::NoHeader { found, .. }) => {
@@ -260,7 +262,7 @@ pub fn any(content: &[u8], options: &Options<'_>) -> Result<Table, TableError> {
     }
 }
 
-/// What is guessed of a table, if no column is left over.
+/// The guessed meaning of each column; `None` if a column's meaning is not known.
 pub fn guessed(table: &Table) -> Option<Chosen> {
     let names = table.columns().iter().map(tables::Column::name);
     names
@@ -268,19 +270,19 @@ pub fn guessed(table: &Table) -> Option<Chosen> {
         .collect()
 }
 
-/// What the browser remembers: of tables with the same columns which was chosen for what. It holds the
-/// names of members and places of columns, and nothing that a table says.
+/// The choices that the browser remembers: for each kind of table, the column chosen for each purpose. The
+/// cookie holds names of members and places of columns, and nothing of a table's content.
 #[derive(Default)]
 pub struct Memory(Vec<(String, Vec<(String, usize)>)>);
 
-/// How many kinds of tables are remembered: a cookie has 4096 bytes.
+/// The most kinds of tables that are remembered, since a cookie has at most 4096 bytes.
 const MOST: usize = 8;
 const LONGEST: usize = 3_500;
 const COOKIE: &str = "mpay-columns";
 const SECONDS: i64 = 400 * 24 * 60 * 60;
 
 impl Memory {
-    /// What a request brings. What cannot be read is forgotten.
+    /// The choices in a request's cookie. A part that cannot be read is left out.
     pub fn of_request(pages: &Pages, headers: &HeaderMap) -> Self {
         let text = cookies(pages, headers, COOKIE).next().unwrap_or_default();
         let kinds = text.split('~').take(MOST).filter_map(|kind| {
@@ -294,7 +296,8 @@ impl Memory {
         Self(kinds.collect())
     }
 
-    /// What was chosen for a table with these columns, by what it is chosen for: the name of the column.
+    /// The remembered choice for a table with these columns: pairs of purpose and column name. `what` is the
+    /// kind of table. `None` if nothing is remembered.
     pub fn get<'t>(&self, what: &str, table: &'t Table) -> Option<Vec<(&str, &'t str)>> {
         let signature = signature(what, table);
         let (_, places) = self.0.iter().find(|(known, _)| *known == signature)?;
@@ -304,7 +307,8 @@ impl Memory {
         Some(columns.collect())
     }
 
-    /// The header that remembers what was chosen too: pairs of what for, and the column's name.
+    /// The header that makes the browser remember this choice as well. `chosen` has pairs of purpose and column
+    /// name.
     pub fn with<'c>(
         mut self,
         pages: &Pages,
@@ -340,7 +344,7 @@ impl Memory {
     }
 }
 
-/// What tells tables with other columns apart.
+/// A short digest that differs between kinds of tables, and between tables with other columns.
 fn signature(what: &str, table: &Table) -> String {
     let names: Vec<_> = table.columns().iter().map(tables::Column::name).collect();
     let digest = sha256(format!("{what}\n{}", names.join("\n")).as_bytes());

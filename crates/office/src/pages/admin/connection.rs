@@ -1,4 +1,4 @@
-//! How this deployment stands: its variables, its certificates, whom it tells.
+//! The state of this deployment: its variables, its certificates, the receivers of its messages.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::{
     store::Platform,
 };
 
-/// How a part of this deployment stands.
+/// The readiness of one of the two components.
 #[derive(Deserialize)]
 pub struct Health {
     status: String,
@@ -30,26 +30,27 @@ pub struct Health {
     pub version: String,
     environment: Option<String>,
     configuration: String,
-    /// What must be mended.
+    /// The mistakes to correct.
     #[serde(default)]
     pub errors: Vec<String>,
-    /// What will be wrong soon.
+    /// Warnings of problems to come.
     #[serde(default)]
     pub warnings: Vec<String>,
 }
 
 impl Health {
-    /// Whether the variables as they are now are in use.
+    /// True if the current variables are in use.
     pub fn is_current(&self) -> bool {
         self.configuration == "current"
     }
 
-    /// Whether it has none that it could use.
+    /// True if no variables are in use, since no valid set is known.
     pub fn is_without(&self) -> bool {
         self.configuration == "none"
     }
 
-    /// How much of the variables it does without, to compare parts.
+    /// Distance of the variables in use from the current ones, to compare components: 0 for the current ones, 1
+    /// for the last good ones, 2 for none.
     pub fn gravity(&self) -> u8 {
         match self.is_current() {
             true => 0,
@@ -58,7 +59,7 @@ impl Health {
         }
     }
 
-    /// The same in a mark and in words, where nothing else is wrong.
+    /// The state as a colour and a text. `is_quiet` is true if nothing else is wrong.
     fn state(&self, is_quiet: bool) -> (&'static str, &'static str) {
         match self.status.as_str() {
             "ok" if is_quiet => ("good", "health-ok"),
@@ -69,29 +70,29 @@ impl Health {
     }
 }
 
-/// How MPay's door stands, as it says.
+/// The readiness of MPay's door, as this door learned it.
 pub enum OtherDoor {
-    /// So.
+    /// It answered.
     Stands(Health),
-    /// It does not answer.
+    /// It did not answer.
     Silent,
-    /// The host of this deployment does not let the one ask the other.
+    /// The host does not allow this component to ask the other one.
     Unasked,
 }
 
-/// Where MPay's door says how it stands: by the host's service chaining, and for anybody who asks.
+/// The readiness of MPay's door, by the host's service chaining. Anybody may read it.
 const OTHER_DOOR: &str = "http://mpay-provider.spin.internal/health";
-/// How much of an answer is read, and how long it is waited for.
+/// The longest answer that is read, in bytes, and the longest wait for it.
 const MOST: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How MPay's door stands.
+/// Asks MPay's door for its readiness.
 pub async fn other_door<P: Platform>(desk: &Desk<'_, P>) -> Result<OtherDoor, Problem> {
     let request = Request::get(OTHER_DOOR).body(Bytes::new());
     let request = request.map_err(Problem::internal)?;
     let answer = desk.store.platform().fetch(request, MOST, PATIENCE).await;
     Ok(match answer {
-        // Whatever the status: one that is misconfigured says how.
+        // The status does not matter: a component with wrong variables answers 503 and says what is wrong.
         Ok((_, body)) => match serde_json::from_slice(&body) {
             Ok(health) => OtherDoor::Stands(health),
             Err(_) => OtherDoor::Silent,
@@ -106,7 +107,7 @@ struct Webhooks {
     webhooks: Vec<Webhook>,
 }
 
-/// Who is told, and how it goes with them.
+/// A receiver of webhooks, and the state of its delivery.
 #[derive(Deserialize)]
 pub struct Webhook {
     /// Its name.
@@ -118,22 +119,22 @@ pub struct Webhook {
     pending_more: bool,
     last_success_at: Option<String>,
     last_error_at: Option<String>,
-    /// Why it did not take the last message that it did not take.
+    /// The error of the latest attempt that failed.
     pub last_error: Option<String>,
 }
 
-/// How this deployment stands, as its readiness says.
+/// The readiness of this door.
 pub async fn health<P: Platform>(desk: &Desk<'_, P>) -> Result<Health, Problem> {
     let health = readiness(desk.app, desk.store, &http::Method::GET).await?;
     serde_json::from_slice(health.body()).map_err(Problem::internal)
 }
 
-/// Who is told of what happens.
+/// The receivers of webhooks, with the state of each.
 pub async fn webhooks<P: Platform>(desk: &Desk<'_, P>) -> Result<Vec<Webhook>, Problem> {
     let webhooks = match desk.document(Ask::get("webhooks")).await {
         Ok(webhooks) => webhooks,
         Err(problem) => match problem.status() {
-            // Nobody is to be told, or a mistake has switched it off, which the readiness says.
+            // There are no receivers, or a mistake has switched them off, which the readiness says.
             StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE => Webhooks::default(),
             _ => return Err(problem),
         },
@@ -141,7 +142,7 @@ pub async fn webhooks<P: Platform>(desk: &Desk<'_, P>) -> Result<Vec<Webhook>, P
     Ok(webhooks.webhooks)
 }
 
-/// How the other part is looked at, which this one cannot see: it is not given the key.
+/// The command that examines MPay's door. This door cannot examine it, since it is not given the key.
 fn doctor<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     let address = desk.config.pages.as_ref().map(|pages| &pages.public_url);
     html! {
@@ -151,7 +152,7 @@ fn doctor<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     }
 }
 
-/// What MPay is to be sent, as `mpay connect` lists it.
+/// The data that MPay needs about this provider, as `mpay connect` lists them.
 fn to_send<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     let address = desk.config.pages.as_ref().map(|pages| &pages.public_url);
     let mut certificates = desk.config.certificates().into_iter();
@@ -186,7 +187,7 @@ fn to_send<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     }
 }
 
-/// What a call of a timer is for.
+/// The text for the purpose of a timer's call.
 pub fn purpose(run: &Run) -> &'static str {
     match run.path {
         "outbox/deliver" => "schedule-deliver",
@@ -196,7 +197,7 @@ pub fn purpose(run: &Run) -> &'static str {
     }
 }
 
-/// When timers called last; nothing where none has anything to do.
+/// The times of the timers' latest calls; empty if no timer has anything to do.
 fn schedules<P: Platform>(desk: &Desk<'_, P>, runs: &[Run]) -> Markup {
     let now = desk.store.now();
     html! {
@@ -244,7 +245,7 @@ fn worse<'t>(one: (&'t str, &'t str), other: (&'t str, &'t str)) -> (&'t str, &'
     }
 }
 
-/// How a part stands, its version, and which variables it uses.
+/// The state of a component, its version, and which variables it uses.
 fn part<P: Platform>(desk: &Desk<'_, P>, health: &Health, is_quiet: bool) -> Markup {
     let (kind, state) = health.state(is_quiet);
     let variables = match health.is_current() {

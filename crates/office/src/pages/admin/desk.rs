@@ -1,4 +1,4 @@
-//! What a page of the office works with: who is signed in, the form that was sent, and the order API.
+//! The tools of an office page: the person who is signed in, the form that was sent, and the order API.
 
 use bytes::Bytes;
 use fluent_bundle::FluentValue;
@@ -24,7 +24,7 @@ use crate::{
     store::{Ledger, Platform},
 };
 
-/// A request of who is signed in.
+/// A request of a person who is signed in.
 pub struct Desk<'a, P> {
     pub app: &'a App,
     pub config: &'a Config,
@@ -37,7 +37,7 @@ pub struct Desk<'a, P> {
     pub headers: &'a HeaderMap,
 }
 
-/// The pages, as the menu has them, and for whom.
+/// The pages in the menu: path, text, and the roles that see it.
 const MENU: [(&str, &str, &[Role]); 7] = [
     ("/admin", "menu-today", &EVERYBODY),
     ("/admin/orders", "menu-orders", &EVERYBODY),
@@ -48,7 +48,7 @@ const MENU: [(&str, &str, &[Role]); 7] = [
     ("/admin/connection", "menu-connection", &EVERYBODY),
 ];
 
-/// What members and parameters are called on the pages.
+/// The texts that name members and parameters on the pages.
 const MEMBERS: [(&str, &str); 18] = [
     ("order_key", "order-number"),
     ("reason", "for-what"),
@@ -80,24 +80,25 @@ pub struct Ask<'a> {
     effort: Effort,
 }
 
-/// How a page goes on that shows a part of what there is.
+/// The rest of an answer that shows only a part so far.
 pub struct GoOn {
-    /// After how many seconds it is loaded again, and from where: without scripts.
+    /// Seconds until the browser loads the page again, without scripts, and the address to load. `None` if the
+    /// page stays.
     pub reload: Option<(u32, String)>,
-    /// What it says of that, with the way to go on at once, and the way to stay.
+    /// The note on the page, with links to continue at once and to stay.
     pub note: Markup,
 }
 
-/// How often a page goes on by itself at most: for five minutes.
+/// The most times that a page reloads itself: five minutes.
 const MOST_RELOADS: u64 = 300;
 
 impl<'a> Ask<'a> {
-    /// To read what is at an address below `/api/`.
+    /// A call that reads the resource at an address below `/api/`.
     pub fn get(address: impl Into<String>) -> Self {
         Self::new("GET", address)
     }
 
-    /// Of another method.
+    /// A call by another method.
     pub fn new(method: &'a str, address: impl Into<String>) -> Self {
         Self {
             method,
@@ -109,7 +110,7 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// For what a page shows beside what it is for.
+    /// A call for secondary content of a page, which may do less work.
     pub fn beside(self) -> Self {
         Self {
             effort: Effort::BESIDE,
@@ -117,7 +118,7 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// For a file, which may take longer than a page.
+    /// A call for a file, which may take longer than a page.
     pub fn file(self) -> Self {
         Self {
             effort: Effort::PROGRAM,
@@ -125,17 +126,17 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// To be answered in lines of JSON.
+    /// A call whose answer is lines of JSON.
     pub fn lines(self) -> Self {
         self.header(header::ACCEPT, "application/x-ndjson".to_owned())
     }
 
-    /// With a document.
+    /// A call with a JSON document.
     pub fn json(self, document: &serde_json::Value) -> Self {
         self.body("application/json", document.to_string().into_bytes())
     }
 
-    /// With a body of a media type.
+    /// A call with a body of a media type.
     pub fn body(self, media_type: &'a str, body: Vec<u8>) -> Self {
         Self {
             media_type,
@@ -144,17 +145,17 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// Only if nobody changed it since.
+    /// A call that fails if somebody changed the resource after `etag`.
     pub fn if_match(self, etag: &str) -> Self {
         self.header(header::IF_MATCH, etag.to_owned())
     }
 
-    /// Only if it is not there yet.
+    /// A call that fails if the resource exists.
     pub fn only_new(self) -> Self {
         self.header(header::IF_NONE_MATCH, "*".to_owned())
     }
 
-    /// The same deed, however often it is asked for.
+    /// A call that takes effect once, however often it is repeated with this key.
     pub fn once(self, key: &str) -> Self {
         let name = HeaderName::from_static("idempotency-key");
         self.header(name, format!("\"{key}\""))
@@ -167,7 +168,7 @@ impl<'a> Ask<'a> {
 }
 
 impl<P: Platform> Desk<'_, P> {
-    /// Calls the order API, as who is signed in.
+    /// Calls the order API in the name of the person who is signed in.
     ///
     /// # Errors
     /// The problem that the API answers.
@@ -181,7 +182,7 @@ impl<P: Platform> Desk<'_, P> {
         let media_type = HeaderValue::from_str(ask.media_type).map_err(Problem::internal)?;
         headers.insert(header::CONTENT_TYPE, media_type);
         for (name, value) in &ask.headers {
-            // What a form holds may be anything.
+            // The value comes from a form, so it may contain anything.
             let value = HeaderValue::from_str(value)
                 .map_err(|_| Problem::member(name.as_str(), "is not what a page has sent"))?;
             headers.insert(name, value);
@@ -198,26 +199,26 @@ impl<P: Platform> Desk<'_, P> {
         (endpoint.answer)(&call, &values, &ask.body).await
     }
 
-    /// Calls it for a document.
+    /// Calls the API, and reads the JSON document of its answer.
     ///
     /// # Errors
-    /// As those of [`call`](Self::call).
+    /// Those of [`call`](Self::call); a server error if the document has another form.
     pub async fn document<T: DeserializeOwned>(&self, ask: Ask<'_>) -> Result<T, Problem> {
         let answer = self.call(ask).await?;
         serde_json::from_slice(answer.body()).map_err(Problem::internal)
     }
 
-    /// Whether who is signed in has one of these roles.
+    /// True if the person who is signed in has one of these roles.
     pub fn may(&self, roles: &[Role]) -> bool {
         roles.contains(&self.principal.role)
     }
 
-    /// A text.
+    /// The text with this identifier, in the language of the page.
     pub fn t(&self, id: &str) -> String {
         self.view.t(id)
     }
 
-    /// A text with what is put in.
+    /// The text with this identifier, with values in its placeholders.
     pub fn with(&self, id: &str, values: &[(&str, FluentValue<'_>)]) -> String {
         self.view.with(id, values)
     }
@@ -227,7 +228,7 @@ impl<P: Platform> Desk<'_, P> {
         self.view.link(path)
     }
 
-    /// What every form holds.
+    /// The hidden field that every form needs: the token of this session.
     pub fn form_fields(&self) -> Markup {
         let token = self.session.form_token(&self.view.pages.keys);
         html! { input type="hidden" name="form" value=(token); }
@@ -256,9 +257,9 @@ impl<P: Platform> Desk<'_, P> {
         self.view.document(status, page, &header)
     }
 
-    /// How the page at an address goes on, which has more to look at than one answer does: by itself each
-    /// second, unless it is asked not to, or has done so for long, or has a form, of which that would take away
-    /// what somebody types.
+    /// The continuation of a page that has more to look through than one answer covers. The page at `address`
+    /// reloads itself each second. It stays if the reader chose to stay, if it has reloaded [`MOST_RELOADS`]
+    /// times, or if it has a form (`has_form`), since a reload would discard what somebody types.
     pub fn go_on(&self, address: &str, says: &Markup, has_form: bool) -> GoOn {
         let at = |rest: &str| {
             let separator = if address.contains('?') { '&' } else { '?' };
@@ -286,14 +287,14 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// What is said at an address of no page.
+    /// The page for an address that no page has.
     pub fn no_such_page(&self) -> Answer {
         let title = self.t("no-page-title");
         let content = html! { h1 { (title) } p { (self.t("no-page-text")) } };
         self.page(StatusCode::NOT_FOUND, &Page::new(title, content))
     }
 
-    /// What is wrong with members, one after another: each by the name that its field has on the pages.
+    /// The mistakes in members, one after another. Each names its member as the field is called on the pages.
     pub fn wrong<'e>(&self, errors: impl IntoIterator<Item = &'e FieldError>) -> Markup {
         html! {
             @for (place, error) in errors.into_iter().enumerate() {
@@ -304,7 +305,7 @@ impl<P: Platform> Desk<'_, P> {
         }
     }
 
-    /// A page that says why something was not done.
+    /// A page that says why a request was refused or failed.
     pub fn problem(&self, problem: Problem) -> Answer {
         let status = problem.status();
         let (detail, errors) = problem.into_parts();
@@ -342,7 +343,7 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
-/// What a member is called on the pages.
+/// The name of a member on the pages.
 pub fn member<P: Platform>(desk: &Desk<'_, P>, name: &str) -> Markup {
     match MEMBERS.into_iter().find(|(member, _)| *member == name) {
         Some((_, id)) => html! { strong { (desk.t(id)) } },
@@ -350,7 +351,7 @@ pub fn member<P: Platform>(desk: &Desk<'_, P>, name: &str) -> Markup {
     }
 }
 
-/// A part of an address.
+/// A segment of an address, percent-encoded.
 pub fn encode(segment: &str) -> String {
     utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string()
 }
@@ -366,7 +367,7 @@ impl Form {
     /// Reads a body (`application/x-www-form-urlencoded` or `multipart/form-data`).
     ///
     /// # Errors
-    /// A [`Problem`] if it breaks off. What is no form has no fields.
+    /// A [`Problem`] if a multipart body ends early. A body of another media type gives a form without fields.
     pub async fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, Problem> {
         let media_type = headers.get(header::CONTENT_TYPE);
         let media_type = media_type.and_then(|value| value.to_str().ok());
@@ -393,7 +394,8 @@ impl Form {
             let content = part.bytes().await?;
             match is_file {
                 true => form.file = Some(content.to_vec()),
-                // Pages are in UTF-8, so forms are: other encodings would be as large as a door.
+                // Pages are in UTF-8, so their forms are as well. The tables of other encodings would make the
+                // component much larger.
                 false => {
                     let text = String::from_utf8_lossy(&content).into_owned();
                     form.fields.push((name, text));
@@ -403,22 +405,22 @@ impl Form {
         Ok(form)
     }
 
-    /// The fields whose names begin so, by the rest of the name.
+    /// The fields whose names begin with `begin`: the rest of each name, and the value.
     pub fn named<'f>(&'f self, begin: &'f str) -> impl Iterator<Item = (&'f str, &'f str)> {
         let fields = self.fields.iter();
         fields.filter_map(move |(name, value)| Some((name.strip_prefix(begin)?, value.trim())))
     }
 
-    /// A field, without space around it; `None` if it is empty.
+    /// A field without white space around it; `None` if it is absent or empty.
     pub fn text(&self, name: &str) -> Option<&str> {
         let found = self.fields.iter().find(|(known, _)| known == name);
         let value = found.map(|(_, value)| value.trim());
         value.filter(|value| !value.is_empty())
     }
 
-    /// The page of the office that the form was on.
+    /// The page of the office to return to, as the form names it; [`OFFICE`] if it names none.
     pub fn back(&self) -> &str {
-        // Nothing that leads elsewhere, nor what no header can hold.
+        // A page of the office only, and only characters that a header may hold.
         let is_here = |back: &&str| {
             let rest = back.strip_prefix(OFFICE);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))

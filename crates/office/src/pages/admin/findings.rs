@@ -1,8 +1,8 @@
-//! What somebody is to see to, each with what to do, in the language of the page.
+//! Findings: things that need a person's attention, each with its remedy, in the language of the page.
 //!
-//! The readiness speaks English, to programs. Its lines are sorted here by what they begin with, and stay as
-//! they are below what is said of them, for whoever runs the system. What the readiness does not know, being
-//! for anybody, stands beside it: receivers that fail, MPay's silence, timers that do not call.
+//! The readiness speaks English, to programs. Its lines are sorted here by their beginnings. The original line
+//! stays below its translation, for the person who runs the system. Anybody may read the readiness, so some
+//! facts are not in it and are added here: receivers that fail, MPay's silence, timers that do not call.
 
 use maud::{Markup, html};
 use mpay_door::Problem;
@@ -16,18 +16,19 @@ use crate::{
     store::Platform,
 };
 
-/// What somebody is to see to.
+/// A matter that needs a person's attention.
 pub struct Finding {
-    /// Whether something is wrong now, and not only perhaps or soon.
+    /// True if something is wrong now; false if it may be wrong, or will be soon.
     is_wrong: bool,
     title: String,
     remedy: String,
-    /// What the system says in words of its own, in English.
+    /// The original line of the system, in English.
     detail: Option<String>,
 }
 
 impl Finding {
-    /// Whether two parts say the same. What each of them measures differs from one moment to the next.
+    /// True if both components report the same matter. Values that each component measures itself differ from
+    /// one moment to the next, so they are not compared.
     fn is_same(&self, other: &Self) -> bool {
         let is_measured = |finding: &Self| {
             let detail = finding.detail.as_deref().unwrap_or_default();
@@ -37,13 +38,14 @@ impl Finding {
         self.title == other.title && (is_measured || self.detail == other.detail)
     }
 
-    /// Whether two look the same to who does not see what the system says itself.
+    /// True if two findings look the same to a reader who does not see the original lines.
     fn looks_like(&self, other: &Self) -> bool {
         (self.is_wrong, &self.title, &self.remedy) == (other.is_wrong, &other.title, &other.remedy)
     }
 }
 
-/// What a mistake in a variable switches off, by how the variable begins: as docs/configuration.md has it.
+/// The text for what a mistake in a variable switches off, by the beginning of the variable's name. It follows
+/// docs/configuration.md.
 const OFF: [(&str, &str); 9] = [
     ("card_", "found-off-cards"),
     ("webhook", "found-off-webhooks"),
@@ -56,12 +58,12 @@ const OFF: [(&str, &str); 9] = [
     ("max_silence", "found-off-silence"),
 ];
 
-/// The word behind which a line of the readiness names a variable.
+/// The word before the name of a variable in a line of the readiness.
 const VARIABLE: &str = "variable ";
-/// What it says of a certificate that has expired, or will soon.
+/// The beginning of a line about a certificate that has expired, or soon will.
 const CERTIFICATE: &str = "the certificate with the SHA-256 ";
 
-/// What there is to see to; what is wrong comes first.
+/// All findings; those that are wrong now come first.
 ///
 /// # Errors
 /// A [`Problem`] if the store fails.
@@ -76,7 +78,8 @@ pub async fn find<P: Platform>(
     match other {
         OtherDoor::Stands(other) => {
             for finding in of_door(desk, other) {
-                // What both find is told once: as the one says it of which it switches off more.
+                // A matter that both components report is shown once, in the words of the component that loses
+                // more by it.
                 let is_graver = other.gravity() > health.gravity();
                 match findings.iter_mut().find(|told| told.is_same(&finding)) {
                     Some(told) if is_graver || finding.is_wrong && !told.is_wrong => {
@@ -96,7 +99,7 @@ pub async fn find<P: Platform>(
             remedy: desk.t("found-silent-part-do"),
             detail: None,
         }),
-        // Nobody knows; Connection names the command that looks.
+        // The other door's state is unknown; the page Connection names the command that examines it.
         OtherDoor::Unasked => {}
     }
     findings.extend(
@@ -122,7 +125,7 @@ pub async fn find<P: Platform>(
     Ok(findings)
 }
 
-/// What a door's readiness says.
+/// The findings in a component's readiness.
 fn of_door<P: Platform>(desk: &Desk<'_, P>, health: &Health) -> Vec<Finding> {
     let errors = health.errors.iter().map(|line| (line, true));
     let warnings = health.warnings.iter().map(|line| (line, false));
@@ -132,7 +135,7 @@ fn of_door<P: Platform>(desk: &Desk<'_, P>, health: &Health) -> Vec<Finding> {
         .collect()
 }
 
-/// Two versions at the same time are half of an upgrade.
+/// A finding if the components have different versions, which means that an upgrade is incomplete.
 fn of_versions<P: Platform>(
     desk: &Desk<'_, P>,
     health: &Health,
@@ -150,7 +153,7 @@ fn of_versions<P: Platform>(
     })
 }
 
-/// What a line of the readiness means; `None` if it is told of otherwise.
+/// The finding for a line of the readiness; `None` if the matter is reported elsewhere.
 fn of_line<P: Platform>(
     desk: &Desk<'_, P>,
     health: &Health,
@@ -159,7 +162,7 @@ fn of_line<P: Platform>(
 ) -> Option<Finding> {
     let (begin, rest) = line.split_once(": ").unwrap_or(("", line));
     let (title, remedy) = match begin {
-        // Of a receiver, which is told of by its name.
+        // The line is about a receiver, for which there is a finding with its name.
         "webhooks" => return None,
         "store" if is_wrong => ("found-store", "found-store-do"),
         "store" => ("found-slow", "found-slow-do"),
@@ -179,7 +182,7 @@ fn of_line<P: Platform>(
     })
 }
 
-/// A mistake in a variable, or a doubt, or a certificate of it that ends.
+/// A finding about a variable: a mistake, a doubt, or a certificate that expires.
 fn of_variable<P: Platform>(
     desk: &Desk<'_, P>,
     health: &Health,
@@ -198,7 +201,8 @@ fn of_variable<P: Platform>(
             let mut off = OFF.iter();
             let off = off.find(|(begin, _)| variable.starts_with(begin));
             let until = match off {
-                // As a whole: nothing of the new ones is in use. The people's door says nothing without any.
+                // A component uses all of the new variables or none of them. The people's door shows no pages
+                // without variables, so a component without any is MPay's door.
                 _ if health.is_without() => "found-off-mpay",
                 _ if !health.is_current() => "found-off-nothing",
                 Some((_, off)) => off,
@@ -218,7 +222,7 @@ fn of_variable<P: Platform>(
     }
 }
 
-/// A receiver that does not take what it is sent. One that asked for time is given it.
+/// A finding about a receiver that refuses messages. A receiver that asked for a pause is no finding.
 fn of_webhook<P: Platform>(desk: &Desk<'_, P>, webhook: &Webhook) -> Option<Finding> {
     let (title, remedy) = match webhook.status.as_str() {
         "failing" => ("found-failing", "found-failing-do"),
@@ -234,7 +238,7 @@ fn of_webhook<P: Platform>(desk: &Desk<'_, P>, webhook: &Webhook) -> Option<Find
     })
 }
 
-/// A timer that does not call. One that never did may be meant to call at night for the first time.
+/// A finding about a timer that does not call. A timer that never called may still wait for its first night.
 fn of_run<P: Platform>(desk: &Desk<'_, P>, run: &Run) -> Finding {
     let is_wrong = run.at.is_some();
     let title = match is_wrong {
@@ -249,7 +253,8 @@ fn of_run<P: Platform>(desk: &Desk<'_, P>, run: &Run) -> Finding {
     }
 }
 
-/// A list of them; with what the system says in English, for whoever runs it, or without.
+/// A list of findings. `has_details` adds the original lines, for the person who runs the system; without them,
+/// findings that look the same are shown once.
 pub fn list<P: Platform>(desk: &Desk<'_, P>, findings: &[Finding], has_details: bool) -> Markup {
     let is_new = |place: usize, finding: &Finding| {
         let mut before = findings.iter().take(place);

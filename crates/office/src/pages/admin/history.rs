@@ -1,4 +1,4 @@
-//! What happened to an order, and who did it.
+//! The history of an order: each event, and the person who caused it.
 
 use http::StatusCode;
 use maud::{Markup, html};
@@ -36,7 +36,7 @@ struct Event {
     payment_id: Option<String>,
     amount: Option<String>,
     currency: Option<String>,
-    /// The flag, or why something was erased.
+    /// The flag of a review, or the reason of an erasure.
     reason: Option<String>,
     note: Option<String>,
     by: Option<String>,
@@ -53,15 +53,15 @@ struct ByHand {
     note: String,
 }
 
-/// The end of the path of a history.
+/// End of the path of a history.
 const HISTORY: &str = "/history";
 
-/// Whether a path below `/admin/` is that of an order's history.
+/// True if a path below `/admin/` is that of an order's history.
 pub fn is_history(path: &str) -> bool {
     path.ends_with(HISTORY) && path.split('/').count() == 4
 }
 
-/// The latest of an order, with a link to all of it.
+/// The latest events of an order, with a link to all of them.
 pub async fn latest<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Markup, Problem> {
     let api = path.trim_start_matches("/admin/");
     let history: History = desk
@@ -133,7 +133,7 @@ fn one<P: Platform>(
     let note = entry.note.as_ref().or(manual.map(|by| &by.note));
     let review = entry.reason.as_deref();
     let review = review.filter(|_| entry.r#type.starts_with("review."));
-    // The event says it.
+    // The event itself tells a change of status.
     let changed = happened.changed.iter().filter(|name| *name != "status");
     html! {
         strong { (desk.t(what(&entry.r#type))) }
@@ -159,7 +159,7 @@ fn one<P: Platform>(
     }
 }
 
-/// What a member was and is, if that is a text.
+/// The earlier and the present text of a member; `None` if the member is not a text.
 fn values<P: Platform>(
     desk: &Desk<'_, P>,
     name: &str,
@@ -184,7 +184,7 @@ fn values<P: Platform>(
     Some((was, is))
 }
 
-/// The text of what happened.
+/// The text that names an event.
 fn what(r#type: &str) -> &'static str {
     match r#type {
         "order.registered" => "happened-registered",

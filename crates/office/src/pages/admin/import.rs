@@ -1,5 +1,5 @@
-//! Many orders from a table: looked through first, and registered once somebody has seen what would
-//! happen. A table of more orders than one call takes is done in parts.
+//! Import of orders from a table: the page previews the outcome, and registers the orders once a person has
+//! confirmed the preview. A table with more orders than one call accepts is imported in parts.
 
 use std::collections::BTreeMap;
 
@@ -25,10 +25,10 @@ use crate::{
     store::Platform,
 };
 
-/// What can become of a row.
+/// The outcomes that a row can have.
 const RESULTS: [&str; 5] = ["created", "amended", "unchanged", "skipped", "error"];
 
-/// Encodings to choose from.
+/// The encodings that a person can choose.
 const ENCODINGS: [&str; 5] = [
     "utf-8",
     "utf-16le",
@@ -37,10 +37,10 @@ const ENCODINGS: [&str; 5] = [
     "windows-1251",
 ];
 
-/// What the names of fields begin with that say what a column is.
+/// Beginning of the names of fields that give a column's meaning.
 const COLUMN: &str = "column:";
 
-/// What became of a row, as the API answers it.
+/// The outcome of a row, as the API answers it.
 #[derive(Deserialize)]
 struct Row {
     row: usize,
@@ -56,7 +56,7 @@ struct Row {
     currency: Option<String>,
 }
 
-/// `GET /admin/import`, or the same with what is wrong with a file.
+/// `GET /admin/import`: the form for a file. `wrong` is the problem with the file that was sent before.
 pub fn page<P: Platform>(desk: &Desk<'_, P>, status: StatusCode, wrong: Option<Problem>) -> Answer {
     let title = desk.t("menu-import");
     let content = html! {
@@ -107,7 +107,7 @@ fn encodings<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     }
 }
 
-/// The service of orders that name none, where there are several.
+/// The choice of a service for orders that name none; empty if there is only one service.
 fn service<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     let ids: Vec<_> = desk.config.service_ids().collect();
     let chosen = desk.form.text("service_id");
@@ -124,7 +124,7 @@ fn service<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     }
 }
 
-/// How a file is read as a table.
+/// The options for reading the file as a table.
 fn options<P: Platform>(desk: &Desk<'_, P>) -> Options<'static> {
     let encoding = desk.form.text("encoding");
     Options {
@@ -133,7 +133,7 @@ fn options<P: Platform>(desk: &Desk<'_, P>) -> Options<'static> {
     }
 }
 
-/// What was chosen on the page before, if anything was.
+/// The choice of columns on the page before; `None` if nothing was chosen.
 fn sent<P: Platform>(desk: &Desk<'_, P>) -> Option<Chosen> {
     if let Some(text) = desk.form.text("columns") {
         return serde_json::from_str(text).ok();
@@ -145,7 +145,8 @@ fn sent<P: Platform>(desk: &Desk<'_, P>) -> Option<Chosen> {
     (!chosen.is_empty()).then_some(chosen)
 }
 
-/// `POST /admin/import`: the choice of columns; what would happen; or with `do` what happened.
+/// `POST /admin/import`: shows the choice of columns or a preview; with the field `do` it imports, and shows
+/// the outcome.
 pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     permit(desk.principal, &CLERKS)?;
     let upload = match Upload::of(&desk.form) {
@@ -181,14 +182,14 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     Ok(answer)
 }
 
-/// What is remembered of tables for, here.
+/// The kind of table in [`Memory`].
 const WHAT: &str = "orders";
 
-/// What is remembered of such a table, or guessed without a doubt.
+/// The remembered choice for such a table, or a guess that leaves no column open.
 fn found(upload: &Upload, options: &Options<'_>, memory: &Memory) -> Option<Chosen> {
     let table = columns::any(&upload.content, options).ok()?;
     if let Some(known) = memory.get(WHAT, &table) {
-        // A column of which nothing sensible is remembered is left out.
+        // A column for which the memory names no known member is left out.
         let is = |name: &str| {
             let mut known = known.iter().filter(|(_, column)| *column == name);
             let member = known.next().map_or("", |(member, _)| *member);
@@ -206,7 +207,7 @@ fn found(upload: &Upload, options: &Options<'_>, memory: &Memory) -> Option<Chos
         .and_then(|_| columns::guessed(&table))
 }
 
-/// The page that asks which column is which, and guesses.
+/// The page that asks for the meaning of each column, with guesses.
 fn choose<P: Platform>(
     desk: &Desk<'_, P>,
     upload: &Upload,
@@ -293,7 +294,7 @@ fn choose<P: Platform>(
     desk.page(status, &Page::new(title, content))
 }
 
-/// What a file was read as.
+/// The text that says how the file was read: its sheet or its encoding.
 fn read_as<P: Platform>(desk: &Desk<'_, P>, source: &Source) -> String {
     match source {
         Source::Xlsx { sheet } => desk.with("read-sheet", &[("sheet", sheet.clone().into())]),
@@ -309,7 +310,7 @@ fn read_as<P: Platform>(desk: &Desk<'_, P>, source: &Source) -> String {
     }
 }
 
-/// What a form of the next page holds of this one.
+/// The hidden fields that carry this page's choices to the next one.
 fn kept<P: Platform>(desk: &Desk<'_, P>, upload: &Upload, columns: &str, part: usize) -> Markup {
     html! {
         (desk.form_fields())
@@ -321,7 +322,7 @@ fn kept<P: Platform>(desk: &Desk<'_, P>, upload: &Upload, columns: &str, part: u
     }
 }
 
-/// What would happen with a part of a table, or with `do` what happened.
+/// The preview of a part of a table; with the field `do`, the import and its outcome.
 async fn shown<P: Platform>(
     desk: &Desk<'_, P>,
     upload: &Upload,
@@ -350,7 +351,7 @@ async fn shown<P: Platform>(
     };
     let mut answer = import(true).await?;
     let seen = sha256(answer.body());
-    // Where something else would happen than was shown, it is shown again.
+    // If the outcome would differ from the preview that was confirmed, a new preview is shown.
     let is_done = desk.form.text("do").is_some() && desk.form.text("seen") == Some(seen.as_str());
     if is_done {
         answer = import(false).await?;
@@ -426,7 +427,7 @@ async fn shown<P: Platform>(
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
 }
 
-/// What orders are about in all, by currency.
+/// The sums of the orders' amounts, by currency.
 fn sums<P: Platform>(desk: &Desk<'_, P>, rows: &[&Row]) -> Markup {
     let mut sums: BTreeMap<&str, Money> = BTreeMap::new();
     for row in rows {
@@ -442,7 +443,7 @@ fn sums<P: Platform>(desk: &Desk<'_, P>, rows: &[&Row]) -> Markup {
     }
 }
 
-/// What became of a row, marked by its kind and in words.
+/// The outcome of a row as a colour and a text.
 fn result<P: Platform>(desk: &Desk<'_, P>, result: &str) -> Markup {
     let (kind, id) = match result {
         "created" => ("good", "row-created"),
@@ -481,7 +482,7 @@ fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[Row]) -> Markup {
     }
 }
 
-/// `GET /admin/export`: the file that the API gives.
+/// `GET /admin/export`: the file, as the API answers it.
 pub async fn export<P: Platform>(
     desk: &Desk<'_, P>,
 ) -> Result<http::Response<bytes::Bytes>, Problem> {

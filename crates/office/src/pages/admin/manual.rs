@@ -1,4 +1,4 @@
-//! Payments by hand: one person proposes, another one approves.
+//! Payments by hand: one person proposes, another person approves.
 
 use http::StatusCode;
 use maud::{Markup, html};
@@ -19,7 +19,7 @@ use crate::{
     store::Platform,
 };
 
-/// The fields of a payment, as the API names them.
+/// The fields of a payment by hand, named as the API's members.
 const FIELDS: [Field; 6] = [
     field("order_key", "order-number", "text", 36),
     field("payment_id", "payment-number", "text", 36),
@@ -42,7 +42,7 @@ const fn field(name: &'static str, text: &'static str, kind: &'static str, longe
     }
 }
 
-/// A proposal, to enter a payment or to void one.
+/// A proposal to enter a payment, or to void one.
 #[derive(Deserialize)]
 pub struct Proposal {
     id: u64,
@@ -62,14 +62,15 @@ pub struct Proposal {
     withdrawn_by: Option<String>,
 }
 
-/// Proposals, as the API lists them.
+/// A page of proposals, as the API lists them.
 #[derive(Default, Deserialize)]
 pub struct Proposals {
     pub proposals: Vec<Proposal>,
     pub next: Option<String>,
 }
 
-/// `GET /admin/payments/manual`: the form for a proposal and those that wait, or the one that `id` names.
+/// `GET /admin/payments/manual`: the form for a proposal, and the open proposals. With `id` it redirects to
+/// that proposal.
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     if let Some(id) = desk.query.number("id") {
         let address = format!("/admin/payments/manual/{id}");
@@ -115,7 +116,7 @@ async fn form<P: Platform>(
     Ok(desk.page(status, &Page::new(title, content)))
 }
 
-/// The proposals on which nobody has decided.
+/// The proposals that are neither approved nor withdrawn.
 fn waiting<P: Platform>(desk: &Desk<'_, P>, open: &Proposals) -> Markup {
     html! {
         section.card {
@@ -141,7 +142,7 @@ fn waiting<P: Platform>(desk: &Desk<'_, P>, open: &Proposals) -> Markup {
 }
 
 impl Proposal {
-    /// The text of what it is for.
+    /// The text for the purpose of the proposal.
     fn what(&self) -> &'static str {
         match self.amount {
             Some(_) => "proposal-to-enter",
@@ -177,12 +178,12 @@ async fn try_propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Proposal, Proble
         .await
 }
 
-/// Sends the browser to a proposal.
+/// Redirects the browser to a proposal.
 fn to<P: Platform>(desk: &Desk<'_, P>, id: u64) -> Answer {
     Answer::see_other(&desk.link(&format!("/admin/payments/manual/{id}?done=1")))
 }
 
-/// `GET /admin/payments/manual/{id}`: a proposal, and what can be done with it.
+/// `GET /admin/payments/manual/{id}`: a proposal, and the decisions that this person may take.
 pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let proposal: Proposal = desk.document(Ask::get(path)).await?;
     let title = format!("{} {}", desk.t("proposal"), proposal.id);

@@ -1,8 +1,8 @@
 //! The office at `/admin`: the institution's own people, in a browser.
 //!
-//! Its pages are a client of the order API within the component. What a page shows is what a call
-//! answers, and what it does a call does, in the name of who is signed in: with the same roles, checks
-//! and records.
+//! Its pages are a client of the order API within the component. Each page shows the answers of API calls, and
+//! each action is an API call in the name of the person who is signed in. So the same roles, checks and records
+//! apply.
 
 mod cards;
 mod columns;
@@ -45,7 +45,7 @@ use crate::{
 use desk::{Desk, Form};
 use session::Session;
 
-/// What the addresses of the office's pages begin with.
+/// Path of the office; the paths of its pages are below it.
 pub const OFFICE: &str = "/admin";
 
 /// Answers a request for a page of the office.
@@ -90,7 +90,8 @@ pub async fn answer<P: Platform>(
         }
     }
     if session.is_none() && rest != sign_in::PATH {
-        // A browser keeps the cookie back where another site led here: from here it sends it.
+        // After a link on another site the browser withholds the cookie. It sends the cookie if the page itself
+        // asks it to load the address again.
         return match is_read && site(parts) == Some("cross-site") {
             true => respond(view.come_again(&parts.uri)),
             false => respond(sign_in::to_sign_in(&parts.uri, is_read)),
@@ -157,7 +158,7 @@ pub async fn answer<P: Platform>(
     response
 }
 
-/// The page at a path below [`OFFICE`], read or sent a form.
+/// Answers a path below [`OFFICE`]: reads the page, or handles the form that was sent to it.
 async fn page<P: Platform>(
     desk: &Desk<'_, P>,
     path: &str,
@@ -196,7 +197,7 @@ async fn page<P: Platform>(
     }
 }
 
-/// From where a request comes, as browsers say it (Fetch Metadata).
+/// The site that a request comes from, as browsers name it (Fetch Metadata).
 fn site(parts: &Parts) -> Option<&str> {
     let site = parts.headers.get("sec-fetch-site")?;
     site.to_str().ok()

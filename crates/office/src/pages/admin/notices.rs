@@ -1,4 +1,4 @@
-//! Notices of many orders, to print one after the other.
+//! Notices of many orders, printed one after the other.
 
 use http::StatusCode;
 use maud::html;
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::store::Platform;
 
-/// `GET /admin/notices`: of up to 50 orders that the filters of the list choose, those that can be paid and whose
-/// payers have not paid by card what is held yet.
+/// `GET /admin/notices`: the notices of up to 50 orders that match the filters of the list. Orders that cannot
+/// be paid, and orders that a held payment by card covers, are left out.
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let filters = chosen(desk)?;
     let mut address = format!("orders?limit=50{filters}");

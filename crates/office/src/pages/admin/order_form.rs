@@ -1,4 +1,4 @@
-//! The forms of an order: a new one, and one that is amended.
+//! The forms of an order: for a new order, and for an amendment.
 
 use http::StatusCode;
 use maud::{Markup, html};
@@ -18,7 +18,7 @@ use crate::{
     store::Platform,
 };
 
-/// A field, by the name that the API has for the member.
+/// A field of a form. Its name is that of the API's member.
 pub struct Field {
     pub name: &'static str,
     pub text: &'static str,
@@ -27,7 +27,7 @@ pub struct Field {
     pub longest: u16,
 }
 
-/// The fields of an order: of one that is amended all but its number.
+/// The fields of an order. An amendment has all of them except the number.
 const FIELDS: [Field; 6] = [
     Field {
         name: "order_key",
@@ -73,10 +73,10 @@ const FIELDS: [Field; 6] = [
     },
 ];
 
-/// The statuses of an order that can be amended.
+/// Statuses in which an order can be amended.
 const AMENDABLE: [&str; 3] = ["Active", "PartiallyPaid", "Expired"];
 
-/// The field of a member that is wrong.
+/// The field that shows a member's mistakes.
 fn field_of(member: &str) -> &str {
     match member {
         "lines[0].amount_due" | "total_amount_due" => "amount_due",
@@ -85,7 +85,7 @@ fn field_of(member: &str) -> &str {
     }
 }
 
-/// Fields with what is in them, and by each what is wrong with it; what is wrong elsewhere comes first.
+/// Fields with their values and their mistakes. Mistakes that belong to none of these fields come first.
 pub fn fields<'f, P: Platform>(
     desk: &Desk<'_, P>,
     fields: impl Iterator<Item = &'f Field> + Clone,
@@ -120,10 +120,10 @@ pub fn fields<'f, P: Platform>(
     }
 }
 
-/// What is wrong with a form, so that it is shown again: with no field what is wrong with all of it.
+/// The mistakes in a form, so that it can be shown again. A mistake of the form as a whole names no field.
 ///
 /// # Errors
-/// The problem itself if to type something else does not help.
+/// The problem itself if other input would not help.
 pub fn mistakes(problem: Problem) -> Result<Vec<FieldError>, Problem> {
     if !matches!(
         problem.status(),
@@ -138,10 +138,10 @@ pub fn mistakes(problem: Problem) -> Result<Vec<FieldError>, Problem> {
     })
 }
 
-/// An amount as a cell of a table is read, so that none means two things.
+/// An amount of the form, read by the rules for a table's cell: an amount that has two readings is refused.
 ///
 /// # Errors
-/// A [`Problem`] about it.
+/// A [`Problem`] if it is not an amount, or if it has two readings.
 pub fn amount<P: Platform>(
     desk: &Desk<'_, P>,
     name: &'static str,
@@ -152,10 +152,10 @@ pub fn amount<P: Platform>(
     }
 }
 
-/// The same of an amount that was typed.
+/// An amount that was typed, read by the rules for a table's cell.
 ///
 /// # Errors
-/// A [`Problem`] about it.
+/// A [`Problem`] if it is not an amount, or if it has two readings.
 pub fn typed_amount(name: &'static str, typed: &str) -> Result<Option<String>, Problem> {
     let amount = Cell::Written(typed.to_owned()).amount();
     let amount = amount.map_err(|error| Problem::member(name, error))?;
@@ -166,7 +166,7 @@ pub fn typed_amount(name: &'static str, typed: &str) -> Result<Option<String>, P
 pub fn new<P: Platform>(desk: &Desk<'_, P>, status: StatusCode, wrong: &[FieldError]) -> Answer {
     let title = desk.t("new-order");
     let typed = |name: &str| desk.form.text(name).map(str::to_owned);
-    // What makes a form that is sent twice one order.
+    // The idempotency key, so that a form that is sent twice registers one order.
     let fresh = || format!("{:016x}{:016x}", desk.store.random(), desk.store.random());
     let once = typed("once").unwrap_or_else(fresh);
     let service = typed("service_id").unwrap_or_default();
@@ -243,7 +243,7 @@ async fn try_register<P: Platform>(desk: &Desk<'_, P>) -> Result<Listed, Problem
     desk.document(ask.json(&order)).await
 }
 
-/// What of an order can be amended, as the API answers it.
+/// The members of an order that can be amended, as the API answers them.
 #[derive(Deserialize)]
 pub struct Amendable {
     status: String,
@@ -257,7 +257,7 @@ pub struct Amendable {
 }
 
 impl Amendable {
-    /// The line whose amount is all that is asked.
+    /// The order's only line; `None` if there are several, or if the amount depends on the day.
     fn only_line(&self) -> Option<&Map<String, Value>> {
         match self.lines.as_slice() {
             [line] if self.amounts.is_empty() => Some(line),
@@ -265,7 +265,7 @@ impl Amendable {
         }
     }
 
-    /// What a field shows.
+    /// The value that a field shows.
     fn value<P: Platform>(&self, desk: &Desk<'_, P>, name: &str) -> Option<String> {
         match name {
             "reason" => {
@@ -277,7 +277,7 @@ impl Amendable {
                 let amount = self.only_line()?.get("amount_due")?;
                 amount.as_str().map(str::to_owned)
             }
-            // Without its hour, which stays as long as the day does.
+            // The day only. The hour is kept unless the day changes.
             "due_date" => {
                 let due = time::parse(self.due_date.as_ref()?).ok()?;
                 Some(time::date(due).to_string())
@@ -294,7 +294,7 @@ impl Amendable {
         fields.filter(move |field| has_amount || field.name != "amount_due")
     }
 
-    /// A reason in place of another: of several languages that which the page shows.
+    /// The reason with a new text. If it has several languages, only the text that the page shows is replaced.
     fn reason<P: Platform>(&self, desk: &Desk<'_, P>, text: Option<&str>) -> Value {
         let Some(Value::Object(texts)) = &self.reason else {
             return json!(text);
@@ -309,7 +309,7 @@ impl Amendable {
         Value::Object(texts)
     }
 
-    /// What a form changes: only what is not as it was.
+    /// The changes that a form makes, as a merge patch. Fields that are unchanged are left out.
     fn patch<P: Platform>(&self, desk: &Desk<'_, P>) -> Result<Value, Problem> {
         let mut patch = Map::new();
         let mut line = self.only_line().cloned();
@@ -330,7 +330,7 @@ impl Amendable {
                 }
                 "reason" => {
                     let reason = self.reason(desk, typed.as_deref());
-                    // The only line says what the order does, as in the form for a new one.
+                    // The only line has the reason of the order, as in the form for a new order.
                     if let Some(line) = &mut line
                         && line.get("reason") == self.reason.as_ref()
                     {
@@ -382,7 +382,7 @@ fn amend_form<P: Platform>(
     }
 }
 
-/// Amends an order; a mistake shows the form again.
+/// Amends an order. After a mistake it shows the form again.
 pub async fn amend<P: Platform>(
     desk: &Desk<'_, P>,
     path: &str,

@@ -1,4 +1,4 @@
-//! Orders: found, looked at, registered, changed.
+//! Orders: the list, the page of one order, and its changes.
 
 use http::StatusCode;
 use maud::{Markup, html};
@@ -21,7 +21,7 @@ use crate::{
     store::Platform,
 };
 
-/// An order, as far as pages show it.
+/// An order, with the members that lists show.
 #[derive(Deserialize)]
 pub struct Listed {
     service_id: String,
@@ -53,7 +53,7 @@ struct Paid {
     manual: Option<ByHand>,
 }
 
-/// A flag that is closed.
+/// A flag that a person has closed.
 #[derive(Deserialize)]
 struct Closed {
     reason: String,
@@ -62,10 +62,10 @@ struct Closed {
     by: Option<String>,
 }
 
-/// What two people have done about a payment.
+/// A proposal and its approval: the two people, and their note.
 #[derive(Deserialize)]
 struct ByHand {
-    /// Of a payment that they entered.
+    /// The number of the proposal, if it entered the payment.
     proposal: Option<u64>,
     proposed_by: String,
     approved_by: String,
@@ -77,11 +77,11 @@ struct ByHand {
 pub struct Register {
     /// The newest first.
     pub orders: Vec<Listed>,
-    /// Where to go on.
+    /// Cursor of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// An order, with what only its own page shows.
+/// An order, with the members that only its own page shows.
 #[derive(Deserialize)]
 struct Whole {
     #[serde(flatten)]
@@ -104,7 +104,7 @@ struct Line {
     amount_due: Option<String>,
 }
 
-/// What orders are chosen by, as the form and the API name it.
+/// The filters of the list, named as the API's parameters.
 const FILTERS: [&str; 11] = [
     "service_id",
     "status",
@@ -120,15 +120,15 @@ const FILTERS: [&str; 11] = [
 ];
 
 impl Listed {
-    /// The address of its page.
+    /// The path of the order's page.
     pub fn path(&self) -> String {
         path(&self.service_id, &self.order_key)
     }
 
-    /// What it is kept by.
+    /// The order's service and key.
     ///
     /// # Errors
-    /// A [`Problem`] if it is not as the API writes it.
+    /// A [`Problem`] if the API answered a service or key that is not valid.
     pub fn names(&self) -> Result<(ServiceId, OrderKey), Problem> {
         let service = ServiceId::parse(&self.service_id).map_err(Problem::internal)?;
         let key = OrderKey::parse(&self.order_key).map_err(Problem::internal)?;
@@ -145,19 +145,19 @@ impl Listed {
     }
 }
 
-/// The address of an order's page.
+/// The path of an order's page.
 pub fn path(service: &str, key: &str) -> String {
     format!("/admin/orders/{}/{}", encode(service), encode(key))
 }
 
-/// A text of the institution's in the language of the page.
+/// A text that the institution wrote, in the language of the page.
 pub fn own<P: Platform>(desk: &Desk<'_, P>, text: Option<&LocalizedJson>) -> String {
     let text = text.and_then(|text| text.to_localized::<50>("").ok());
     text.map(|text| desk.view.own(&text).to_owned())
         .unwrap_or_default()
 }
 
-/// An amount of an answer.
+/// An amount of the API's answer, with its currency. It may be negative.
 pub fn money<P: Platform>(desk: &Desk<'_, P>, amount: &str, currency: &str) -> String {
     let (sign, digits) = match amount.strip_prefix('-') {
         Some(digits) => ("-", digits),
@@ -173,7 +173,7 @@ fn day<P: Platform>(desk: &Desk<'_, P>, at: &str) -> String {
     time::parse(at).map_or_else(|_| at.to_owned(), |at| desk.view.day_of(at))
 }
 
-/// The text of a status.
+/// The text for a status.
 fn status_text(status: &str) -> &'static str {
     match OrderStatus::parse(status).map(OrderStatus::as_str) {
         Some("Active") => "status-active",
@@ -188,14 +188,14 @@ fn status_text(status: &str) -> &'static str {
     }
 }
 
-/// Orders as a table.
+/// A table of orders.
 pub fn table<P: Platform>(desk: &Desk<'_, P>, orders: &[Listed]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(desk.t("menu-orders")) {
             table.wide {
                 tr {
                     th scope="col" { (desk.t("order-number")) }
-                    // What a phone has no room for comes last.
+                    // The last columns are those that a telephone has no room for.
                     th.end scope="col" { (desk.t("amount-due")) }
                     th scope="col" { (desk.t("status")) }
                     th scope="col" { (desk.t("for-what")) }
@@ -224,7 +224,7 @@ pub fn table<P: Platform>(desk: &Desk<'_, P>, orders: &[Listed]) -> Markup {
 
 /// `GET /admin/orders`.
 pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
-    // An exact number is the order at once.
+    // If the number is that of an order, the browser goes to the order at once.
     let key = desk.query.text("order_key");
     let service = desk.query.text("service_id");
     if let Some(key) = &key {
@@ -261,7 +261,7 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             p { a.button href=(desk.link("/admin/orders/new")) { (desk.t("new-order")) } }
         }
         @if key.is_some() {
-            // Others would be taken for what was found.
+            // Other orders must not be taken for results of this search.
         } @else if page.orders.is_empty() {
             p { (desk.t(if next.is_some() { "none-so-far" } else { "no-orders" })) }
         } @else {
@@ -344,7 +344,7 @@ fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     }
 }
 
-/// A page below `/admin/orders/`.
+/// `GET` of a path below `/admin/orders/`: the form for a new order, or the page of an order.
 pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     if path == "orders/new" {
         return Ok(order_form::new(desk, StatusCode::OK, &[]));
@@ -393,7 +393,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
         let value = value.as_str().unwrap_or_default();
         facts.push((name.clone(), html! { (value) }));
     }
-    // What was too much was given back, of whichever payment.
+    // True if refunds of any of its payments have made up for the overpayment.
     let is_even = order.amount_overpaid.is_none() && order.amount_refunded.is_some();
     let by_card = Box::pin(cards::of_order(
         desk,
@@ -450,7 +450,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
 }
 
-/// A payment, and what became of it.
+/// A payment of an order, with its flags and refunds.
 fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str, is_even: bool) -> Markup {
     let id = encode(&payment.payment_id);
     let people = |text: String, by: &ByHand| html! { (text) ": " (by.note) };
@@ -505,7 +505,7 @@ fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str, is_even: bo
     }
 }
 
-/// What can be done with an order now.
+/// The actions that the order's status and the person's role allow.
 fn actions<P: Platform>(desk: &Desk<'_, P>, order: &Whole, etag: &str) -> Markup {
     let path = order.listed.path();
     let status = order.listed.status.as_str();
@@ -552,12 +552,12 @@ fn actions<P: Platform>(desk: &Desk<'_, P>, order: &Whole, etag: &str) -> Markup
     }
 }
 
-/// A form below `/admin/orders/`.
+/// `POST` to a path below `/admin/orders/`: registers, amends, or changes the status.
 pub async fn change<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     if path == "orders/new" {
         return order_form::register(desk).await;
     }
-    // Without it somebody could change what they have not seen.
+    // Without an ETag a person could change an order that they have not seen.
     let etag = desk.form.text("etag");
     let etag = etag.ok_or_else(|| Problem::member("etag", "is not what a page has sent"))?;
     if desk.form.text("amend").is_some() {

@@ -1,4 +1,4 @@
-//! Payments of a day, and what people close.
+//! The payments of a day, the refusals, and the flags that people close.
 
 use http::StatusCode;
 use jiff::civil::Date;
@@ -27,7 +27,7 @@ struct Day {
     next: Option<String>,
 }
 
-/// Says that sums may lack what cannot be read.
+/// The alert that sums may lack records that cannot be read.
 pub fn unreadable<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     html! { p.alert { (desk.t("totals-unreadable")) } }
 }
@@ -65,18 +65,18 @@ struct Refusals {
     next: Option<String>,
 }
 
-/// What came of MPay's calls of late.
+/// The outcome of MPay's latest calls.
 #[derive(Deserialize)]
 pub struct Calls {
     /// The payment that MPay confirmed last.
     pub last_payment: Option<LastPayment>,
-    /// The latest confirmations that were refused.
+    /// The latest refusals.
     pub latest_refusals: Vec<Refusal>,
-    /// Those that nobody has closed.
+    /// The refusals that nobody has closed.
     pub open_refusals: Vec<Refusal>,
-    /// Whether there are more of them.
+    /// True if there are more open refusals than these.
     pub open_refusals_more: bool,
-    /// Whether all of the journal was looked at.
+    /// True if the whole journal was looked through.
     pub complete: bool,
 }
 
@@ -89,15 +89,15 @@ pub struct LastPayment {
     pub service_id: String,
     /// The order's key.
     pub order_key: String,
-    /// How much.
+    /// Its amount, in the currency.
     pub amount: String,
-    /// In which currency.
+    /// Its currency.
     pub currency: String,
-    /// When.
+    /// Its time of recording.
     pub recorded_at: String,
 }
 
-/// A confirmation that was refused. What it was about, it may not say.
+/// A refused confirmation. Its service, key and PaymentID are absent if the message did not name them legibly.
 #[derive(Deserialize)]
 pub struct Refusal {
     index: u64,
@@ -112,19 +112,20 @@ pub struct Refusal {
 }
 
 impl Calls {
-    /// How many refusals are open, as it is told.
+    /// The number of open refusals as text, with `+` if there are more.
     pub fn count(&self) -> String {
         let more = if self.open_refusals_more { "+" } else { "" };
         format!("{}{more}", self.open_refusals.len())
     }
 }
 
-/// What came of MPay's calls.
+/// Reads the outcome of MPay's latest calls.
 pub async fn calls<P: Platform>(desk: &Desk<'_, P>) -> Result<Calls, Problem> {
     desk.document(Ask::get("mpay-calls").beside()).await
 }
 
-/// What a refusal means, and what to do. The reason itself is MPay's to read, so it is in English.
+/// The texts for the meaning of a refusal and its remedy. The reason itself is written for MPay, so it is
+/// English.
 fn meaning(code: &str) -> [&'static str; 2] {
     match code {
         "UnknownOrder" => ["refused-unknown-order", "refused-unknown-order-do"],
@@ -134,7 +135,7 @@ fn meaning(code: &str) -> [&'static str; 2] {
     }
 }
 
-/// A refusal in a list, with why.
+/// A refusal in a list, with its reason.
 pub fn refusal_line<P: Platform>(desk: &Desk<'_, P>, refusal: &Refusal) -> Markup {
     html! {
         li {
@@ -150,7 +151,8 @@ pub fn refusal_line<P: Platform>(desk: &Desk<'_, P>, refusal: &Refusal) -> Marku
     }
 }
 
-/// Where somebody finds out whether an order that is not here is found by this number all the same.
+/// A link to the search for an order by another number. MPay may have used a number that an order has as an
+/// alias.
 fn look_up<P: Platform>(desk: &Desk<'_, P>, refusal: &Refusal) -> Markup {
     let names = refusal.service_id.as_ref().zip(refusal.order_key.as_ref());
     let names = names.filter(|_| refusal.code == "UnknownOrder");
@@ -257,12 +259,12 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     Ok(desk.page(StatusCode::OK, &page))
 }
 
-/// A time of an answer.
+/// A time of the API's answer, as the page writes it.
 pub fn moment<P: Platform>(desk: &Desk<'_, P>, at: &str) -> String {
     time::parse(at).map_or_else(|_| at.to_owned(), |at| desk.view.time_of(at))
 }
 
-/// An account, and how payments came to it, if not by MPay.
+/// A bank account, and the channel of its payments if it is not MPay.
 pub fn account<P: Platform>(desk: &Desk<'_, P>, iban: Option<&str>, channel: &str) -> Markup {
     let how = match channel {
         "mpay" => None,
@@ -275,7 +277,7 @@ pub fn account<P: Platform>(desk: &Desk<'_, P>, iban: Option<&str>, channel: &st
     }
 }
 
-/// The text of a flag.
+/// The text for a flag.
 pub fn flag(review: &str) -> &'static str {
     match review {
         "late" => "flag-late",
@@ -293,7 +295,7 @@ pub fn flag(review: &str) -> &'static str {
     }
 }
 
-/// `GET /admin/reconciliation`: the file that the API gives.
+/// `GET /admin/reconciliation`: the file, as the API answers it.
 pub async fn file<P: Platform>(
     desk: &Desk<'_, P>,
 ) -> Result<http::Response<bytes::Bytes>, Problem> {
@@ -306,12 +308,12 @@ pub async fn file<P: Platform>(
         .await
 }
 
-/// Whether a path is that of the evidence of a payment.
+/// True if a path is that of a payment's evidence.
 pub fn is_evidence(path: &str) -> bool {
     path.starts_with("payments/") && path.ends_with("/evidence")
 }
 
-/// `GET /admin/payments/{id}/evidence`: the file that the API gives.
+/// `GET /admin/payments/{id}/evidence`: the file, as the API answers it.
 pub async fn evidence<P: Platform>(
     desk: &Desk<'_, P>,
     path: &str,
@@ -319,14 +321,14 @@ pub async fn evidence<P: Platform>(
     desk.call(Ask::get(path)).await
 }
 
-/// `POST /admin/payments/{id}/reviews/{reason}` and the same of a refusal: closes a flag.
+/// `POST /admin/payments/{id}/reviews/{reason}`, and the same path for a refusal: closes a flag.
 pub async fn close<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let note = json!({"note": desk.form.text("note")});
     desk.call(Ask::new("POST", path).json(&note)).await?;
     Ok(Answer::see_other(&desk.link(desk.form.back())))
 }
 
-/// `GET /admin/refusals`: those that need somebody, or all of them.
+/// `GET /admin/refusals`: the refusals that need a person; with `cursor`, all refusals.
 pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let cursor = desk.query.text("cursor");
     let (list, is_complete, has_more) = match &cursor {

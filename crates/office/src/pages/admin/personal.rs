@@ -1,4 +1,4 @@
-//! What is kept of a person: shown, downloaded, erased.
+//! The data of a person: shown, exported, erased.
 
 use http::StatusCode;
 use maud::{Markup, html};
@@ -18,10 +18,10 @@ use crate::{
     store::Platform,
 };
 
-/// How many calls of the API one page makes. Each looks at a part of the books.
+/// The most API calls that one page makes. Each call looks through a part of the books.
 const CALLS: usize = 20;
 
-/// As many orders as one page shows.
+/// The most orders that one page shows.
 const SHOWN: usize = 200;
 
 const CODE: Field = Field {
@@ -46,7 +46,7 @@ struct Erased {
     next: Option<String>,
 }
 
-/// An order that was erased, or is kept and why.
+/// An order of an answer; `reason` says why it is kept.
 #[derive(Deserialize)]
 struct Named {
     service_id: Option<String>,
@@ -54,7 +54,7 @@ struct Named {
     reason: Option<String>,
 }
 
-/// `GET /admin/personal`: whom to look for, and what is kept of them.
+/// `GET /admin/personal`: the search for a person, and the orders found.
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     permit(desk.principal, &MANAGERS)?;
     let code = desk.query.text("customer_id");
@@ -94,7 +94,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
 }
 
-/// Orders of a person, and where to go on if not all were looked at.
+/// Orders of a person, and the cursor to continue if not all orders were looked through.
 async fn found<P: Platform>(
     desk: &Desk<'_, P>,
     code: &str,
@@ -120,7 +120,7 @@ async fn found<P: Platform>(
     Ok((orders, cursor))
 }
 
-/// The form that erases: it wants the code typed once more.
+/// The form that erases. The person has to type the code a second time.
 fn erasing<P: Platform>(
     desk: &Desk<'_, P>,
     code: &str,
@@ -139,11 +139,11 @@ fn erasing<P: Platform>(
     }
 }
 
-/// `POST /admin/personal`: erases, and says what was and what was not.
+/// `POST /admin/personal`: erases, and shows the orders that were erased and those that are kept.
 pub async fn erase<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     permit(desk.principal, &MANAGERS)?;
     let code = desk.form.text("customer_id");
-    // Without it everybody would be meant.
+    // Without a code the request would mean everybody.
     let code = code.ok_or_else(|| Problem::member("customer_id", "is missing"))?;
     let mut cursor = desk.form.text("cursor").map(str::to_owned);
     let title = desk.t("menu-personal");

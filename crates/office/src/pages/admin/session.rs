@@ -1,4 +1,4 @@
-//! Who is signed in: a cookie that holds it, sealed, so that nothing is kept here.
+//! Sessions of people: a sealed cookie holds the session, so that the provider stores none.
 
 use http::{HeaderMap, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
@@ -14,28 +14,29 @@ use crate::{
     store::{Ledger, Platform, StoreError},
 };
 
-/// After how long without a page a session ends.
+/// Time without a request after which a session ends.
 pub const IDLE: SignedDuration = SignedDuration::from_mins(30);
 
-/// After how long it ends in any case.
+/// Time after which a session ends in any case.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(8);
 
 const COOKIE: &str = "mpay-office";
 
-/// How exactly a cookie has its times.
+/// Resolution of the times in a cookie.
 const PRECISION: SignedDuration = SignedDuration::from_millis(1);
 
-/// A session.
+/// A session of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// SHA-256 of the token: the session ends with the entry of the configuration.
+    /// SHA-256 of the token. A session ends if the token is removed from the configuration.
     digest: [u8; 32],
     began: Timestamp,
     seen: Timestamp,
 }
 
 impl Session {
-    /// Of who signs in with a token, at a time after they signed out last.
+    /// The session of the person with this token. `now` must be after the person's latest sign-out
+    /// ([`earliest`](Self::earliest)).
     pub fn begin(token: &str, now: Timestamp) -> Self {
         Self {
             digest: Sha256::digest(token).into(),
@@ -44,7 +45,7 @@ impl Session {
         }
     }
 
-    /// The session of a request, and whose it is; `None` if there is none, or no more.
+    /// The session in a request's cookie, and its principal; `None` if there is no session, or if it has ended.
     pub fn of_request<'a>(
         config: &'a Config,
         pages: &Pages,
@@ -63,7 +64,8 @@ impl Session {
         is_person.then_some((session, principal))
     }
 
-    /// When the sessions of a principal that began after they signed out last can begin.
+    /// The earliest time at which a new session can begin, so that it is later than the principal's latest
+    /// sign-out.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -76,8 +78,8 @@ impl Session {
         Ok(after.map_or(store.now(), |after| store.now().max(after)))
     }
 
-    /// Whether its principal has signed out since: then a copy of the cookie is good for nothing,
-    /// whoever has one.
+    /// True if the principal signed out after the session began. A copied cookie is then useless, whoever holds
+    /// it.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -90,22 +92,22 @@ impl Session {
         Ok(ended.is_some_and(|ended| self.began <= ended))
     }
 
-    /// Ends it, and whatever other sessions of its principal there are.
+    /// Ends this session and all other sessions of its principal.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails: then it may go on.
+    /// [`StoreError`] if the store fails: the sessions may then continue.
     pub async fn end<P: Platform>(
         &self,
         store: &Ledger<P>,
         principal: &Principal,
     ) -> Result<(), StoreError> {
-        // The clock of the host where it began may be ahead.
+        // The clock of the host where the session began may be ahead of this one.
         let now = store.now().max(self.began);
         store.notes().set(&ended(principal), &now).await
     }
 
     fn lasts_at(&self, now: Timestamp) -> bool {
-        // A clock that was put back ends nothing.
+        // After a clock step backwards a session continues.
         now.duration_since(self.seen) <= IDLE && now.duration_since(self.began) <= LONGEST
     }
 
@@ -128,7 +130,7 @@ impl Session {
         })
     }
 
-    /// The header that keeps the session.
+    /// The header that sets the session's cookie.
     pub fn cookie(&self, pages: &Pages) -> Option<HeaderValue> {
         let mut content = self.content();
         content.extend(self.seen.as_millisecond().to_be_bytes());
@@ -136,29 +138,29 @@ impl Session {
         set_cookie(pages, COOKIE, &sealed, LONGEST.as_secs())
     }
 
-    /// The header that ends it.
+    /// The header that removes the session's cookie.
     pub fn no_cookie(pages: &Pages) -> Option<HeaderValue> {
         set_cookie(pages, COOKIE, "", 0)
     }
 
-    /// What a form of this session holds, so that no other site can send one.
+    /// The token for forms of this session, so that no other site can send one.
     pub fn form_token(&self, keys: &PageKeys) -> String {
         keys.seal(Purpose::Form, &self.content())
     }
 
-    /// Whether a form was made for this session.
+    /// True if a form's token was made for this session.
     pub fn made(&self, keys: &PageKeys, token: &str) -> bool {
         keys.open(Purpose::Form, token) == Some(self.content())
     }
 }
 
-/// The note of when a principal signed out last.
+/// The name of the note with the time of a principal's latest sign-out.
 fn ended(principal: &Principal) -> String {
     format!("signed-out {}", principal.name)
 }
 
-/// Browsers send a cookie of this name to this host alone, and only over TLS (RFC 6265bis, section
-/// 4.1.3.2). In development there is no TLS.
+/// The full name of a cookie. With the prefix `__Host-` browsers send it to this host only, and over TLS only
+/// (RFC 6265bis, section 4.1.3.2). In development there is no TLS, so the prefix is absent.
 fn cookie_name(pages: &Pages, name: &str) -> String {
     match is_secure(pages) {
         true => format!("__Host-{name}"),
@@ -166,7 +168,7 @@ fn cookie_name(pages: &Pages, name: &str) -> String {
     }
 }
 
-/// The values of a cookie that a request brings.
+/// The values of a cookie in a request.
 pub fn cookies<'h>(
     pages: &Pages,
     headers: &'h HeaderMap,
@@ -185,7 +187,7 @@ fn is_secure(pages: &Pages) -> bool {
     pages.public_url.starts_with("https://")
 }
 
-/// The header that makes a browser keep a cookie, which it sends to the office alone.
+/// The header that sets a cookie for this host alone, hidden from scripts and from requests of other sites.
 pub fn set_cookie(pages: &Pages, name: &str, value: &str, seconds: i64) -> Option<HeaderValue> {
     let (name, secure) = (
         cookie_name(pages, name),

@@ -1,5 +1,5 @@
-//! A statement of the bank, the treasury or MPay: its columns are chosen, and it is compared with what
-//! is recorded.
+//! Comparison with a statement of the bank, the treasury or MPay: a person chooses its columns, and the API
+//! compares it with the recorded payments.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -23,7 +23,8 @@ use crate::{
     store::Platform,
 };
 
-/// What columns are chosen for, as the API names it; its text; and what such columns are called.
+/// The purposes of columns, named as the API's parameters; their texts; the beginnings of names that such
+/// columns have.
 const COLUMNS: [(&str, &str, &[&str]); 8] = [
     (
         "amount",
@@ -119,7 +120,7 @@ fn days<P: Platform>(desk: &Desk<'_, P>, from: Option<&str>, to: Option<&str>) -
     }
 }
 
-/// `POST /admin/settlement`: the choice of columns, or what came of it.
+/// `POST /admin/settlement`: the choice of columns, or the comparison.
 pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     access::permit(desk.principal, &BOOKKEEPERS)?;
     let upload = Upload::of(&desk.form)?;
@@ -127,7 +128,7 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         return choose(desk, &upload);
     }
     let comparison = compare(desk, &upload).await?;
-    // What was chosen is remembered for the next statement that has the same columns.
+    // The choice is remembered for the next statement with the same columns.
     let chosen = COLUMNS
         .into_iter()
         .filter_map(|(name, ..)| Some((name, desk.form.text(name)?)));
@@ -148,7 +149,7 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 li { span.mark.bad { (comparison.errors.len()) } " " (desk.t("settled-errors")) }
             }
         }
-        // One form holds the file for all lists: their buttons name it.
+        // One form holds the file for all lists. The button names the list.
         form #lists method="post" action=(desk.link("/admin/settlement")) {
             (desk.form_fields())
             (upload.hidden())
@@ -182,27 +183,27 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     Ok(answer)
 }
 
-/// What is remembered of tables for, here.
+/// The kind of table in [`Memory`].
 const WHAT: &str = "statement";
 
 /// The field that names a list to download.
 pub const LIST: &str = "list";
 
-/// The list of rows that cannot be read.
+/// The name of the list of rows that cannot be read.
 const ERRORS: &str = "errors";
 
-/// A list of what was found.
+/// A list of entries with the same outcome.
 struct Group<'a> {
     name: &'static str,
     kind: &'static str,
     title: &'static str,
-    /// What is to be done about an entry of which there is nothing else to say.
+    /// The instructions for an entry without instructions of its own.
     deed: &'static str,
     entries: &'a [Entry],
 }
 
 impl Group<'_> {
-    /// What is to be done about its entries, each once.
+    /// The instructions for the entries, each text once.
     fn deeds(&self) -> Vec<&'static str> {
         let mut deeds = Vec::new();
         for entry in self.entries {
@@ -216,7 +217,7 @@ impl Group<'_> {
 }
 
 impl Comparison {
-    /// The lists; what needs somebody first.
+    /// All lists; those that need a person come first.
     fn groups(&self) -> [Group<'_>; 6] {
         let group = |name, kind, [title, deed]: [&'static str; 2], entries| Group {
             name,
@@ -245,13 +246,13 @@ impl Comparison {
     }
 }
 
-/// What was chosen of a statement, as the form and the API name it.
+/// The fields with a statement's choices, named as the API's parameters.
 fn chosen_names() -> impl Iterator<Item = &'static str> {
     let columns = COLUMNS.into_iter().map(|(name, ..)| name);
     columns.chain(["from", "to", "fee_rate"])
 }
 
-/// Compares a statement by what was chosen, and marks what it shows as settled.
+/// Compares a statement by the choices of the form, and marks the payments that it shows as settled.
 async fn compare<P: Platform>(desk: &Desk<'_, P>, upload: &Upload) -> Result<Comparison, Problem> {
     let pairs = chosen_names().filter_map(|name| {
         let value = desk.form.text(name)?;
@@ -262,7 +263,8 @@ async fn compare<P: Platform>(desk: &Desk<'_, P>, upload: &Upload) -> Result<Com
     desk.document(ask).await
 }
 
-/// `POST /admin/settlement` with [`LIST`]: a list as a workbook. The same statement again marks nothing anew.
+/// `POST /admin/settlement` with [`LIST`]: a list as a workbook. Comparing the same statement again marks
+/// nothing more.
 pub async fn file<P: Platform>(desk: &Desk<'_, P>) -> Result<Response<Bytes>, Problem> {
     access::permit(desk.principal, &BOOKKEEPERS)?;
     let comparison = compare(desk, &Upload::of(&desk.form)?).await?;
@@ -311,13 +313,13 @@ pub async fn file<P: Platform>(desk: &Desk<'_, P>) -> Result<Response<Bytes>, Pr
 }
 
 impl Entry {
-    /// The rows of the statement.
+    /// The numbers of the statement's rows.
     fn numbers(&self) -> String {
         let rows: Vec<_> = self.rows.iter().map(ToString::to_string).collect();
         rows.join(", ")
     }
 
-    /// What is to be done about it, if something else than about most entries of its list.
+    /// The instructions for this entry; `None` if those of its list apply.
     fn deed(&self) -> Option<&'static str> {
         Some(match self.difference.as_deref()? {
             "part" => "settled-part-do",
@@ -331,8 +333,8 @@ impl Entry {
         })
     }
 
-    /// Whether it may be a payment that nobody has recorded. What is recorded must not be offered to be
-    /// entered once more.
+    /// True if nobody may have recorded this payment yet, so that it is offered for entry by hand. A recorded
+    /// payment must never be offered a second time.
     fn may_be_new(&self) -> bool {
         let differences = ["unknown-payment", "unknown-order", "no-payment-named"];
         let difference = self.difference.as_deref();
@@ -343,7 +345,7 @@ impl Entry {
     }
 }
 
-/// The table of a statement: the row that names the columns is the first that has one of an amount.
+/// The table of a statement. Its header is the first row that names a column of amounts.
 fn table(upload: &Upload) -> Result<Table, Problem> {
     let (_, _, amounts) = COLUMNS[0];
     let found = amounts
@@ -355,7 +357,7 @@ fn table(upload: &Upload) -> Result<Table, Problem> {
 }
 
 fn entries_table<P: Platform>(desk: &Desk<'_, P>, group: &Group<'_>, is_complete: bool) -> Markup {
-    // What is being recorded while the statement is compared, only looks as if it were not.
+    // A payment recorded during the comparison can look unrecorded.
     let is_unknown = |entry: &Entry| is_complete && entry.may_be_new();
     html! {
         div.scroll tabindex="0" role="region" aria-label=(desk.t(group.title)) {
@@ -386,7 +388,7 @@ fn entries_table<P: Platform>(desk: &Desk<'_, P>, group: &Group<'_>, is_complete
     }
 }
 
-/// Where a payment is entered by hand that a statement shows and nobody has recorded.
+/// The address of the form that enters an unrecorded payment by hand, filled from the statement.
 fn by_hand(entry: &Entry) -> String {
     let pairs = [
         ("payment_id", entry.payment_id.as_deref()),
@@ -400,7 +402,7 @@ fn by_hand(entry: &Entry) -> String {
     format!("/admin/payments/manual?{}", pairs.join("&"))
 }
 
-/// The page that asks which column is which, and guesses.
+/// The page that asks for the meaning of each column, with guesses.
 fn choose<P: Platform>(desk: &Desk<'_, P>, upload: &Upload) -> Result<Answer, Problem> {
     let table = table(upload)?;
     let memory = Memory::of_request(desk.view.pages, desk.headers);

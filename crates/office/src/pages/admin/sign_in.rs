@@ -1,4 +1,4 @@
-//! Signing in and out, by the token of a principal.
+//! Signing in by the token of a principal, and signing out.
 
 use http::{HeaderValue, StatusCode, Uri};
 use maud::html;
@@ -18,13 +18,13 @@ use crate::{
 /// The page to sign in, below [`OFFICE`](super::OFFICE).
 pub const PATH: &str = "/sign-in";
 
-/// The parameter with the page that was asked for.
+/// The parameter with the page to open after signing in.
 pub const NEXT: &str = "next";
 
-/// Where the form to sign out goes.
+/// The path to which the form for signing out is sent.
 pub const OUT: &str = "sign-out";
 
-/// The page to sign in, or what came of it. `asked` is the page that was asked for.
+/// The page to sign in, or the answer to its form. `asked` is the page to open afterwards.
 pub async fn answer<P: Platform>(
     config: &Config,
     store: &Ledger<P>,
@@ -82,7 +82,8 @@ fn page(view: &View<'_>, wrong: Option<&str>, back: Option<&str>) -> Answer {
     view.answer(status, &Page::new(title, content))
 }
 
-/// Sends who is not signed in to the page for it, and from there back to what was asked for.
+/// Redirects a person who is not signed in to the page for it. If they wanted to read a page, they are led back
+/// there afterwards.
 pub fn to_sign_in(uri: &Uri, is_read: bool) -> Answer {
     let query = uri.query().unwrap_or_default();
     let language = query.split('&').find(|pair| pair.starts_with("lang="));
@@ -99,7 +100,7 @@ pub fn to_sign_in(uri: &Uri, is_read: bool) -> Answer {
     Answer::see_other(&format!("{}{PATH}{separator}{pairs}", super::OFFICE))
 }
 
-/// Signs out, and stays in the language of the page.
+/// Signs out, and keeps the language of the page.
 pub fn out(view: &View<'_>) -> Answer {
     let mut answer = Answer::see_other(&view.link(&format!("{}{PATH}", super::OFFICE)));
     answer.cookie = Session::no_cookie(view.pages);

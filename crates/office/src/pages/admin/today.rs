@@ -1,4 +1,4 @@
-//! What came in today, and what needs somebody.
+//! Today: the money that arrived, and the matters that need a person.
 
 use http::StatusCode;
 use maud::{Markup, html};
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{access::MANAGERS, domain::time, store::Platform};
 
-/// What the API answers of a day.
+/// A day's reconciliation, as the API answers it.
 #[derive(Deserialize)]
 struct Reconciliation {
     totals: Vec<OfAccount>,
@@ -28,7 +28,7 @@ struct Reconciliation {
     unreadable: usize,
 }
 
-/// What came to an account.
+/// The total of one bank account for the day.
 #[derive(Deserialize)]
 struct OfAccount {
     bank_account: Option<String>,
@@ -37,7 +37,7 @@ struct OfAccount {
     total: Total,
 }
 
-/// What came for a service.
+/// The total of one service for the day.
 #[derive(Deserialize)]
 struct OfService {
     service_id: String,
@@ -58,7 +58,7 @@ struct Register {
     next: Option<String>,
 }
 
-/// What was paid on the last days.
+/// The totals of the last days.
 #[derive(Deserialize)]
 struct Weeks {
     days: Vec<Sums>,
@@ -78,7 +78,8 @@ impl Sums {
         totals.find(|total| total.currency == currency)
     }
 
-    /// How high its bar is, in hundredths. What was voided alone is no bar below the ground.
+    /// Height of the day's bar, in hundredths of the currency. A negative total, of payments that were voided,
+    /// gives no bar.
     fn height(&self, currency: &str) -> i64 {
         let amount = self.of(currency).map(|total| total.amount.replace('.', ""));
         let amount = amount.and_then(|amount| amount.parse().ok());
@@ -86,13 +87,13 @@ impl Sums {
     }
 }
 
-/// How many refusals are shown.
+/// The most refusals that are shown.
 const REFUSALS: usize = 5;
-/// The chart's height, and the width of a day, in units of the picture.
+/// Height of the chart, and width of a day, in units of the picture.
 const HEIGHT: i64 = 120;
 const WIDTH: usize = 20;
 
-/// The last weeks as a picture, and as a table. Of several currencies the picture has the first.
+/// The last weeks as a chart and as a table. The chart shows one currency: MDL if there is any.
 fn weeks<P: Platform>(desk: &Desk<'_, P>, weeks: &Weeks) -> Markup {
     let mut currencies: Vec<_> = weeks
         .days
@@ -180,7 +181,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     };
     let calls = calls(desk).await?;
     let refused = &calls.open_refusals;
-    // Each list looks at the newest only, and says where to go on.
+    // Each list looks through the newest entries only, and links to the rest.
     let all_seen = calls.complete
         && !calls.open_refusals_more
         && to_look_at.next.is_none()

@@ -1,4 +1,4 @@
-//! A file that somebody sent, and that the next page sends again.
+//! An uploaded file, which the next page sends again.
 
 use base64ct::{Base64, Encoding};
 use http::StatusCode;
@@ -7,23 +7,23 @@ use mpay_door::Problem;
 
 use super::desk::Form;
 
-/// What a file is sent to the API as: its bytes tell what it is.
+/// The media type with which a file is sent to the API. The API recognises the format by the bytes.
 pub const MEDIA_TYPE: &str = "application/octet-stream";
 
-/// The largest file, in bytes: what the next page sends again is longer by a half, and a body has its
-/// limit.
+/// The largest file, in bytes. The next page sends it in base64, which is longer, and the body of a request has
+/// its limit.
 const LARGEST: usize = 600_000;
 
-/// A file.
+/// An uploaded file.
 pub struct Upload {
     pub content: Vec<u8>,
 }
 
 impl Upload {
-    /// The file of a form, sent now or by the page before.
+    /// The file of a form: from the file field, or from the page before.
     ///
     /// # Errors
-    /// A [`Problem`] if there is none, or if it is too large.
+    /// A [`Problem`] if no file was chosen, or if it is too large.
     pub fn of(form: &Form) -> Result<Self, Problem> {
         let again = form
             .text("file64")
@@ -40,7 +40,7 @@ impl Upload {
         Ok(Self { content })
     }
 
-    /// The file, for the form of the next page.
+    /// The hidden field that carries the file to the next page.
     pub fn hidden(&self) -> Markup {
         html! { input type="hidden" name="file64" value=(Base64::encode_string(&self.content)); }
     }

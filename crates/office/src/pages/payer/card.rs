@@ -1,4 +1,4 @@
-//! The way to the card gateway: the button, and what it brings about.
+//! The way to the card gateway: the button, and the request that it sends.
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use crate::{
     store::{Platform, StoredOrder},
 };
 
-/// Whether an order can be paid by card, with what is due.
+/// True if an order can be paid by card now, with the whole amount due.
 pub(super) fn is_offered(cards: Option<&Cards>, shown: &Shown<'_>) -> bool {
     let due = shown.due().is_some_and(|due| !due.is_zero());
     cards.is_some_and(|cards| {
@@ -33,7 +33,7 @@ pub(super) fn is_offered(cards: Option<&Cards>, shown: &Shown<'_>) -> bool {
     })
 }
 
-/// The button.
+/// The button that begins a payment by card.
 pub(super) fn button(shown: &Shown<'_>) -> Markup {
     let view = shown.view;
     html! {
@@ -43,8 +43,8 @@ pub(super) fn button(shown: &Shown<'_>) -> Markup {
     }
 }
 
-/// What keeps an order from being paid by card, and where that is no payment of theirs, how they can pay
-/// instead.
+/// The reason why an order cannot be paid by card now. If the reason is no payment of this payer, the text also
+/// says how to pay otherwise.
 pub(super) fn why_not(shown: &Shown<'_>) -> Markup {
     let view = shown.view;
     let is_part = shown.has_paid_in_part();
@@ -72,7 +72,8 @@ pub(super) fn why_not(shown: &Shown<'_>) -> Markup {
     }
 }
 
-/// Begins a payment of what is due, and sends the payer to the gateway.
+/// Begins a payment of the amount due, and sends the payer to the gateway. `None` if the link is unknown or has
+/// ended, or if there is no gateway.
 ///
 /// # Errors
 /// A [`Problem`] if the books cannot be read.
@@ -132,8 +133,8 @@ pub async fn begin<P: Platform>(
     Ok(Some(not_now(view, &link, order, now, kept)))
 }
 
-/// Why an order is not paid by card now, when it can be again, and how it can be paid instead. Where it
-/// cannot be paid any more, its own page says so.
+/// The page that says why an order cannot be paid by card now, when it can be, and how to pay otherwise. An
+/// order that nobody can pay any more shows the reason on its own page.
 fn not_now(
     view: &View<'_>,
     link: &PayLink,

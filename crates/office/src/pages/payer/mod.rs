@@ -1,7 +1,8 @@
-//! The pages of one order, for who has its link: the order, the return from MPay, what is printed.
+//! The pages of one order, for the holder of its link: the order itself, the return from MPay, the notice and
+//! the receipt.
 //!
-//! Whoever has the link sees what MPay would show to whoever knows the order's number, so links are
-//! given to payers only. Nothing here writes.
+//! The holder of the link sees the same data as a payer who enters the order's number at MPay. So links are
+//! given to payers only. These pages write nothing, except that a payment by card can be begun.
 
 pub mod card;
 mod order;
@@ -27,7 +28,7 @@ use crate::{
     store::{Ledger, Platform, StoredOrder},
 };
 
-/// An order whose page is asked for.
+/// An order, as the request for its page found it.
 struct Shown<'a> {
     view: &'a View<'a>,
     link: &'a PayLink,
@@ -36,13 +37,14 @@ struct Shown<'a> {
     order: &'a Order,
     stored: &'a StoredOrder,
     now: Timestamp,
-    /// Whether it can be paid by card.
+    /// True if the payer can pay by card now.
     by_card: bool,
-    /// What keeps it from being paid by card, where that takes a while.
+    /// The payment by card that holds back another one; `None` if there is none.
     kept: Option<Kept>,
 }
 
-/// Answers a page of an order: by its token, and what of it is asked for.
+/// Answers a page of an order. `rest` is the path below [`PAYER`](super::PAYER): the link's token, and the name
+/// of the page after a slash.
 pub async fn page<P: Platform>(visit: &Visit<'_, P>, rest: &str) -> Result<Answer, Problem> {
     let view = &visit.view;
     let no_such_page = || {
@@ -74,7 +76,7 @@ pub async fn page<P: Platform>(visit: &Visit<'_, P>, rest: &str) -> Result<Answe
         stored,
         now,
         by_card: false,
-        // Money is held whether or not a gateway is configured now.
+        // Money stays held even if no gateway is configured any more.
         kept: kept_by_books(visit.store, stored).await?,
     };
     shown.by_card = card::is_offered(visit.cards, &shown);
@@ -88,10 +90,11 @@ pub async fn page<P: Platform>(visit: &Visit<'_, P>, rest: &str) -> Result<Answe
     Ok(view.answer(StatusCode::OK, &page))
 }
 
-/// The notice of an order, for a stack of them; `None` if it cannot be paid, or its payer has paid.
+/// The notice of an order as one of several printed sheets; `None` if the order cannot be paid, or if a payment
+/// by card covers it already.
 ///
 /// # Errors
-/// A [`Problem`] if the books cannot be read, or it cannot be drawn.
+/// A [`Problem`] if the books cannot be read, or if the QR code cannot be drawn.
 pub async fn sheet<P: Platform>(
     view: &View<'_>,
     store: &Ledger<P>,
@@ -124,17 +127,17 @@ impl Shown<'_> {
         self.view.money(amount, self.order.currency.as_str())
     }
 
-    /// What is due today; `None` if the payer decides.
+    /// Amount due today; `None` if the payer chooses the amount.
     fn due(&self) -> Option<Money> {
         self.stored.state.amount_due(self.now)
     }
 
-    /// How many payments there were.
+    /// Number of payments that count; payments that were voided do not.
     fn payment_count(&self) -> u64 {
         self.stored.state.payment_count
     }
 
-    /// Whether MPay would take money for the order now, or later.
+    /// True if MPay accepts money for the order, now or from a later day on.
     fn may_be_paid(&self) -> bool {
         matches!(
             self.status(),
@@ -142,21 +145,21 @@ impl Shown<'_> {
         )
     }
 
-    /// Whether MPay would take money for the order now.
+    /// True if MPay accepts money for the order today.
     fn is_payable(&self) -> bool {
         self.may_be_paid() && self.stored.state.opens_at(self.now).is_none()
     }
 
-    /// Whether money for it is held, or being charged to a saved card, and it is not known yet what comes
-    /// of it.
+    /// True if money for the order is held on a card, or if a saved card is being charged, so that the outcome
+    /// is not known yet.
     fn is_money_kept(&self) -> bool {
         let why = self.kept.map(|kept| kept.why);
         matches!(why, Some(Why::Charging | Why::Held))
     }
 
-    /// Whether that is all that can be paid: its payer has paid, knowing it or not, and nobody leads them
-    /// to pay twice. Where the payer chooses the amount, others may not have paid, and where a part can
-    /// be paid, the rest can.
+    /// True if money that is held, or being charged, is all that is due. Its payer has paid, perhaps without
+    /// knowing it, and must not be led to pay twice. Where the payer chooses the amount, another person may
+    /// still want to pay; where partial payments are allowed, the rest can be paid.
     fn has_paid(&self) -> bool {
         let Some(due) = self.due() else {
             return false;
@@ -166,17 +169,17 @@ impl Shown<'_> {
         self.is_money_kept() && !leaves_a_rest
     }
 
-    /// Whether that is a part, and more can be paid.
+    /// True if money that is held, or being charged, is only a part, and the rest can be paid.
     fn has_paid_in_part(&self) -> bool {
         self.is_money_kept() && !self.has_paid()
     }
 
-    /// Whether a payer is to be led to pay it now.
+    /// True if the page may invite a payer to pay now.
     fn can_be_paid(&self) -> bool {
         self.is_payable() && !self.has_paid()
     }
 
-    /// The status, marked by its kind and in words.
+    /// The status in words, with a colour of its kind.
     fn mark(&self) -> Markup {
         let (kind, id) = match self.status() {
             _ if self.stored.state.opens_at(self.now).is_some() => ("busy", "status-early"),
@@ -192,7 +195,7 @@ impl Shown<'_> {
         html! { span.mark.(kind) { (self.view.t(id)) } }
     }
 
-    /// The form that goes to MPay.
+    /// The form that sends the payer to MPay. `id` is the text of its button.
     fn pay_button(&self, id: &str) -> Markup {
         let view = self.view;
         let back = format!(
@@ -210,7 +213,7 @@ impl Shown<'_> {
         }
     }
 
-    /// The order's number as people read it out: what is copied has no spaces.
+    /// The order's number in groups of four characters, for reading aloud. The copied text has no spaces.
     fn number(&self) -> Markup {
         let key = self.link.key.as_str();
         let has_groups = !key.chars().all(char::is_alphanumeric);
@@ -236,7 +239,7 @@ impl Shown<'_> {
         payments.filter(|(_, payment)| payment.voided.is_none())
     }
 
-    /// What was given back, if anything was.
+    /// The sum of refunds; empty if nothing was refunded.
     fn refunded(&self) -> Markup {
         let refunded = self.stored.state.amount_refunded();
         html! {
@@ -273,7 +276,7 @@ impl Shown<'_> {
         }
     }
 
-    /// The lines, with what each asks today.
+    /// The lines of the order, each with the amount that it asks today.
     fn lines(&self) -> Markup {
         html! {
             ul.lines {
@@ -294,7 +297,7 @@ impl Shown<'_> {
         }
     }
 
-    /// What the order says of itself, beside its lines.
+    /// The order's number, payer, dates and visible properties.
     fn facts(&self) -> Markup {
         let (view, order) = (self.view, self.order);
         html! {

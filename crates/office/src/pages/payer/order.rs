@@ -1,4 +1,4 @@
-//! The page of an order: what is to be paid, until when, and how.
+//! The page of an order: amount, due date, and ways to pay.
 
 use maud::{Markup, html};
 
@@ -37,7 +37,7 @@ pub fn page(shown: &Shown<'_>) -> Page {
     Page::new(reason, content)
 }
 
-/// What is due, and what was paid already.
+/// The amount due, and the amount paid so far.
 fn amount(shown: &Shown<'_>) -> Markup {
     let (view, state) = (shown.view, &shown.stored.state);
     let paid = state.amount_paid();
@@ -83,9 +83,10 @@ pub fn what_can_be_done(shown: &Shown<'_>) -> Markup {
     }
 }
 
-/// Whether a number is written as that of a paper, such as `C-77/2026`: up to four capitals, a number, a slash and
-/// a number, of six digits at most. An identity code, a telephone, a passport and a name are not written so. An
-/// address or a date may be, so what is of a person is to be marked.
+/// True if a number is written like that of a document, such as `C-77/2026`: one to four capital letters, an
+/// optional hyphen or space, and two numbers with a slash between them, of six digits together at most.
+/// Identity codes, telephone numbers, passports and names are not written so. An address or a date may be, so
+/// the institution has to mark the numbers that belong to a person.
 fn is_of_a_paper(name: &str) -> bool {
     let rest = name.trim_start_matches(char::is_uppercase);
     let letters = name.chars().count() - rest.chars().count();
@@ -98,8 +99,8 @@ fn is_of_a_paper(name: &str) -> bool {
             .is_some_and(|(first, second)| is_number(first) && is_number(second))
 }
 
-/// The other numbers by which MPay finds the order, and all others that have them. Not what may be of a person,
-/// whether it is marked or not: a link may be in other hands than an identity document.
+/// The other numbers by which MPay finds the order, and any other order with the same number. A number that may
+/// belong to a person is left out, marked or not: a link may be in other hands than an identity document.
 fn other_numbers(shown: &Shown<'_>) -> Markup {
     let aliases = shown.order.aliases.iter();
     let numbers = aliases.filter(|alias| !alias.is_personal && is_of_a_paper(alias.name.as_str()));
@@ -133,7 +134,7 @@ fn how_to_pay(shown: &Shown<'_>) -> Markup {
     }
 }
 
-/// What holds today, and what comes.
+/// The amounts due today and in later periods.
 fn later(shown: &Shown<'_>, periods: &[Period]) -> Markup {
     let view = shown.view;
     let paid = shown.stored.state.amount_paid();

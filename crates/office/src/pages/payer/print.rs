@@ -1,4 +1,4 @@
-//! What is printed: the notice that asks for a payment, and what was paid.
+//! Pages to print: the notice that asks for a payment, and the receipt of what was paid.
 
 use maud::{Markup, html};
 use mpay_door::Problem;
@@ -7,10 +7,10 @@ use qrcodegen::{QrCode, QrCodeEcc};
 use super::{super::layout::Page, Shown, card};
 use crate::json::{Channel, PaymentJson};
 
-/// White around a code, in its squares (ISO/IEC 18004, section 6.3.8).
+/// Width of the white border around a QR code, in modules (ISO/IEC 18004, section 6.3.8).
 const QUIET: i32 = 4;
 
-/// The notice: what to pay, and how, on a sheet of paper.
+/// The notice: amount and ways to pay, on a sheet of paper.
 pub fn notice(shown: &Shown<'_>) -> Result<Page, Problem> {
     let content = html! {
         (how_to_print(shown))
@@ -22,7 +22,7 @@ pub fn notice(shown: &Shown<'_>) -> Result<Page, Problem> {
     })
 }
 
-/// The sheet alone.
+/// The notice's sheet, without the hint about printing.
 pub fn sheet(shown: &Shown<'_>) -> Result<Markup, Problem> {
     let view = shown.view;
     Ok(html! {
@@ -46,7 +46,7 @@ pub fn sheet(shown: &Shown<'_>) -> Result<Markup, Problem> {
     })
 }
 
-/// What is to be paid, and how.
+/// The amount due, and the ways to pay it.
 fn ways(shown: &Shown<'_>) -> Result<Markup, Problem> {
     let view = shown.view;
     let url = view.pages.url_of(shown.link);
@@ -77,7 +77,7 @@ fn ways(shown: &Shown<'_>) -> Result<Markup, Problem> {
     })
 }
 
-/// What was paid, to print.
+/// The receipt: the payments of the order.
 pub fn receipt(shown: &Shown<'_>) -> Page {
     let view = shown.view;
     let title = view.t("receipt");

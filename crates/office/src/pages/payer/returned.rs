@@ -1,5 +1,5 @@
-//! Where MPay sends the payer back to. The confirmation may come later than the payer does, or never;
-//! nothing that the address says is believed.
+//! The page to which MPay sends the payer back. The confirmation may arrive later than the payer, or never. The
+//! page shows what the books have, and believes nothing that its address says.
 
 use maud::html;
 
@@ -9,11 +9,12 @@ use super::{
 };
 use crate::domain::{OrderStatus, SetStatus};
 
-/// Seconds until the page is loaded again: ten minutes in all.
+/// Seconds until each reload of the page: ten minutes in all.
 const PAUSES: [u32; 14] = [2, 2, 3, 4, 5, 8, 13, 21, 34, 55, 60, 120, 120, 153];
 
 pub fn page(shown: &Shown<'_>, query: &Query) -> Page {
-    // What was paid when the payer left. Whoever writes another number sees payments that are there.
+    // The number of payments when the payer left. A false number only shows payments that the page shows
+    // anyway.
     let before = query.number("paid").unwrap_or(shown.payment_count());
     let new = shown.payment_count().saturating_sub(before);
     let is_settled = matches!(
@@ -23,7 +24,7 @@ pub fn page(shown: &Shown<'_>, query: &Query) -> Page {
     if new > 0 || is_settled {
         return confirmed(shown, new);
     }
-    // Who does not want the page to load itself again is left in peace.
+    // A reader who chose to stay is not reloaded.
     if query.text("stay").is_some() {
         return waiting(shown, before, None);
     }
@@ -62,7 +63,8 @@ fn confirmed(shown: &Shown<'_>, new: u64) -> Page {
     Page::new(title, content)
 }
 
-/// `reload`: how often the page was loaded, and the seconds until it is again.
+/// The page that waits for the confirmation. `reload`: the number of reloads so far, and the seconds until the
+/// next one.
 fn waiting(shown: &Shown<'_>, before: u64, reload: Option<(usize, u32)>) -> Page {
     let view = shown.view;
     let title = view.t("waiting-title");

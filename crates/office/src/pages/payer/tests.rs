@@ -121,7 +121,7 @@ async fn nothing_is_told_without_a_good_link() {
         let (response, _) = site.ask(method.parse().unwrap(), &path).await;
         assert_eq!(response.status(), 405, "{method}");
     }
-    // Without the key there are no pages at all.
+    // Without the key there are no pages.
     let closed = Site::with(&[("page_key", "")]);
     assert_eq!(closed.get(&path).await.0, 404);
 }
@@ -187,12 +187,12 @@ async fn the_page_of_return_waits_for_a_payment_that_is_new() {
     let path = site.path("1");
     let (_, page) = site.get(&path).await;
     assert!(page.contains("/return?paid=1&amp;"), "{page}");
-    // The one that was there does not count.
+    // The payment that was recorded before does not count.
     let back = format!("{path}/return?paid=1");
     let (_, page) = site.get(&back).await;
     let again = format!("content=\"2; url={path}/return?paid=1&amp;n=1&amp;lang=ro\"");
     assert!(page.contains(&again), "{page}");
-    // It waits longer each time, and then no more.
+    // Each wait is longer, and the last one ends the reloads.
     let mut address = back.clone();
     let mut pauses = Vec::new();
     while let Some((_, rest)) = site
@@ -209,7 +209,7 @@ async fn the_page_of_return_waits_for_a_payment_that_is_new() {
     assert_eq!(pauses.iter().sum::<u32>(), 600);
     let (_, page) = site.get(&address).await;
     assert!(page.contains("Plata nu a fost confirmată") && page.contains("Plătiți din nou"));
-    // What cannot be read is as if it were not there.
+    // A parameter that cannot be read counts as absent.
     for query in [
         "paid=x",
         "paid=-1&n=x",
@@ -222,7 +222,7 @@ async fn the_page_of_return_waits_for_a_payment_that_is_new() {
             "{query}"
         );
     }
-    // Who looks at it in another language goes on waiting, and an address without a number waits too.
+    // The page keeps waiting in another language, and also at an address without a number.
     let (_, page) = site.get(&back).await;
     assert!(
         page.contains(&format!("href=\"{path}/return?paid=1&amp;lang=ru\"")),
@@ -256,7 +256,7 @@ async fn a_notice_has_the_link_as_a_code_and_the_number() {
     assert!(page.contains("<svg"), "{page}");
     let number = "<span>1234</span><span>5678</span><span>9012</span>";
     assert!(page.contains(number), "{page}");
-    // Nobody is asked to pay what cannot be paid.
+    // A notice of an order that cannot be paid asks for no payment.
     record(&site.memory, "P", "123456789012", "10")
         .await
         .unwrap();
@@ -324,7 +324,7 @@ async fn the_page_names_the_number_that_shows_several_orders_and_nothing_of_a_pe
             assert!(!page.contains(of_person), "{page}");
         }
     }
-    // What looks like something of a person's is not named, whatever stands behind it.
+    // A number that resembles personal data is not shown, whatever follows it.
     for (names, is_named) in [
         (["2004001234567/2026", "IDNP 2004001234567/26"], false),
         (["069123456", "+373 69 123 456/1"], false),
@@ -349,7 +349,7 @@ async fn the_page_names_the_number_that_shows_several_orders_and_nothing_of_a_pe
             assert_eq!(page.contains("tot ce este de plătit"), is_named, "{name}");
         }
     }
-    // Once this one is paid, the others still are there.
+    // After one order is paid, the page still names the others.
     record(&site.memory, "P", "1", "10").await.unwrap();
     let (_, page) = site.get(&path).await;
     assert!(

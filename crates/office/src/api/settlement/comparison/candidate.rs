@@ -1,4 +1,4 @@
-//! A payment that a statement may show, and what was given back of it.
+//! A payment that a statement may show, and its refunds.
 
 use jiff::Timestamp;
 use tables::Amount;
@@ -10,31 +10,31 @@ use crate::{
     store::{self, MOST_PARTS, SettlementMark, SettlementPart, Span, StoredPayment},
 };
 
-/// Money of a payment that was given back: an amount of its own, below zero.
+/// A refund of a payment. Its amount is positive; statements show it as negative.
 pub(super) struct GivenBack {
-    /// Which refund of the payment it is, by what remained after it: each leaves less than the one before.
+    /// The name of the refund: the amount that remained after it. Each refund leaves less than the one before.
     pub(super) name: String,
     pub(super) amount: i128,
-    /// The banks' reference number, if it has one of its own.
+    /// The banks' reference number, if the refund has its own.
     pub(super) reference: Option<String>,
     pub(super) at: Timestamp,
     pub(super) is_of_period: bool,
-    /// The row that shows it.
+    /// The name of the row that shows it.
     pub(super) row: Option<String>,
-    /// Whether that row names no number of its own, so that its amount alone says which it is.
+    /// True if that row does not name the refund's own number, so that only its amount identifies it.
     pub(super) is_by_amount: bool,
-    /// Whether rows of this statement are about it.
+    /// True if a row of this statement is about it.
     pub(super) is_taken: bool,
 }
 
 impl GivenBack {
-    /// Whether a row may show it: none does, or that one.
+    /// True if a row may show it: no row does so far, or this one does.
     pub(super) fn is_for(&self, row: &str) -> bool {
         self.row.as_deref().is_none_or(|known| known == row)
     }
 }
 
-/// What was given back of a payment, each with the row among its parts that shows it.
+/// The refunds of a payment, each with the row that shows it according to the stored parts.
 pub(super) fn given_back(
     stored: &StoredPayment,
     parts: &[SettlementPart],
@@ -54,8 +54,9 @@ pub(super) fn given_back(
             is_taken: false,
         });
     }
-    // What rows name by its number is theirs. What was shown by its amount alone gives way to them, and gets
-    // what is left of that amount; so does what earlier versions kept, which names no refund.
+    // A refund that a row named by its number belongs to that row. A refund that a row showed by its amount
+    // alone gives way to such a row, and the row receives another refund of that amount. So do records of
+    // earlier versions, which name no refund.
     let is_certain = |part: &&SettlementPart| part.refund.is_some() && !part.by_amount;
     let (certain, others): (Vec<_>, Vec<_>) = parts.iter().partition(is_certain);
     let mut show = |part: &SettlementPart, fits: &dyn Fn(&GivenBack) -> bool| {
@@ -91,13 +92,13 @@ pub(super) fn given_back(
 pub(super) struct Candidate {
     pub(super) stored: StoredPayment,
     pub(super) total: i128,
-    /// Its lines, each with the account and the amount.
+    /// Its lines, each with its account and its amount in hundredths.
     pub(super) lines: Vec<(Option<String>, i128)>,
     pub(super) is_of_period: bool,
-    /// Whether rows of this statement are about it.
+    /// True if rows of this statement are about it.
     pub(super) is_taken: bool,
     pub(super) mark: Option<SettlementMark>,
-    /// What statements show of it, and what they show as given back, which is below zero.
+    /// The parts of it that statements show. Parts that are refunds have negative amounts.
     pub(super) parts: Vec<SettlementPart>,
     pub(super) refunds: Vec<GivenBack>,
 }
@@ -107,7 +108,7 @@ impl Candidate {
         &self.stored.payment.payment_id
     }
 
-    /// Whether it was made or recorded on a day.
+    /// True if it was paid or recorded on a day.
     pub(super) fn is_of(&self, day: &str, by: Day) -> bool {
         let at = match by {
             Day::Paid => self.stored.payment.paid_at.clone(),
@@ -116,22 +117,22 @@ impl Candidate {
         at.get(..10) == Some(day)
     }
 
-    /// What of it went to an account, or to any.
+    /// The sum of its lines to an account, or of all lines if no account is given.
     pub(super) fn to_account(&self, account: Option<&str>) -> i128 {
         let lines = self.lines.iter();
         let lines = lines.filter(|(of, _)| account.is_none() || of.as_deref() == account);
         lines.map(|(_, amount)| amount).sum()
     }
 
-    /// How much of it other rows show.
+    /// The sum that other rows show of it.
     pub(super) fn shown_besides(&self, row: &str) -> i128 {
         let parts = self.parts.iter().filter(|part| part.row != row);
         let amounts = parts.filter_map(|part| amount(part.amount.clone()).ok());
-        // What is below zero was given back.
+        // Negative parts are refunds.
         amounts.map(|part| part.hundredths().max(0)).sum()
     }
 
-    /// What was given back and a row may show: the places, and how much it is.
+    /// The refunds that a row may show: their positions, and their sum.
     pub(super) fn refunds_for(&self, row: &str) -> (Vec<usize>, i128) {
         let refunds = self.refunds.iter().enumerate();
         let open: Vec<_> = refunds.filter(|(_, refund)| refund.is_for(row)).collect();
@@ -148,15 +149,15 @@ impl Candidate {
         card.and_then(|card| card.rrn.as_ref())
     }
 
-    /// Whether a row names the number of a refund, and not only that of the payment.
+    /// True if a row names the number of a refund, other than the number of the payment.
     pub(super) fn names_a_refund(&self, row: &StatementRow) -> bool {
         let references = self.refunds.iter().flat_map(|refund| &refund.reference);
         let mut own = references.filter(|reference| self.reference() != Some(reference));
         own.any(|reference| row.names(reference))
     }
 
-    /// What was given back that no row shows and a row may be about, the likeliest first. The number of a
-    /// refund excludes what has another one.
+    /// The refunds that no row shows and that this row may be about, in groups, the likeliest group first. If
+    /// the row names the number of a refund, refunds with another number are left out.
     pub(super) fn open_refunds(&self, row: &StatementRow) -> Vec<Vec<(usize, &GivenBack)>> {
         let open = |fits: &dyn Fn(&GivenBack) -> bool| {
             let refunds = self.refunds.iter().enumerate();
@@ -174,8 +175,8 @@ impl Candidate {
             })];
         }
         let is_of_payment = self.reference().is_some_and(|own| row.names(own));
-        // A bank may give a refund the number of the payment, whatever the gateway tells. But what has a
-        // number of its own may be named by it in another row.
+        // A bank may use the payment's number for a refund, whatever number the gateway reports. But another
+        // row may name a refund by its own number.
         let mut likeliest = match is_of_payment {
             true => vec![
                 open(&named),
@@ -188,7 +189,7 @@ impl Candidate {
         likeliest
     }
 
-    /// What was given back that a row alone shows: what it showed before, one refund, or several.
+    /// The positions of the refunds that a row alone shows: those that it showed before, or one, or several.
     pub(super) fn refunds_shown_by(&self, row: &StatementRow) -> Vec<usize> {
         let refunds = self.refunds.iter().enumerate();
         let known = refunds.filter(|(_, refund)| refund.row.as_deref() == Some(&row.name));
@@ -213,8 +214,8 @@ impl Candidate {
         whole.map(|(at, _)| at).collect()
     }
 
-    /// The refund whose number a row names, if another row shows it by its amount alone, and there is
-    /// another refund of that amount for that row.
+    /// The position of the refund whose number a row names, if another row shows it by its amount alone, and if
+    /// there is another refund of that amount for the other row.
     fn shown_by_amount(&self, row: &StatementRow, taken: i128) -> Option<usize> {
         let is_named = |refund: &GivenBack| {
             let own = refund.reference.as_ref();
@@ -232,7 +233,7 @@ impl Candidate {
         })
     }
 
-    /// Lets the row that shows a refund by its amount alone show another one of that amount.
+    /// Gives the row that shows this refund by its amount alone another refund of that amount.
     pub(super) fn give_way(&mut self, position: usize, row: &str) {
         let Some(refund) = self.refunds.get_mut(position) else {
             return;
@@ -251,7 +252,7 @@ impl Candidate {
         }
     }
 
-    /// What was given back, as the answer shows it.
+    /// The refunds at these positions, in the form of the answer; `None` if there are none.
     pub(super) fn given_back(&self, positions: &[usize], rows: Vec<usize>) -> Option<Known> {
         let refunds = || positions.iter().filter_map(|at| self.refunds.get(*at));
         let last = refunds().next_back()?;
@@ -264,8 +265,8 @@ impl Candidate {
         })
     }
 
-    /// Adds a part that a row shows, or a refund by its name, and whether its amount alone says so. Gives
-    /// what is to be kept of it, if it is not one too many.
+    /// Adds a part that a row shows. `refund` has the name of a refund, and is true if only its amount
+    /// identifies it. Returns the record to store; `None` if the payment has too many parts.
     pub(super) fn add_part(
         &mut self,
         row: &str,
@@ -294,7 +295,7 @@ impl Candidate {
     }
 }
 
-/// By which of its times a payment is of a day.
+/// The time that decides the day of a payment.
 #[derive(Clone, Copy)]
 pub(super) enum Day {
     Paid,

@@ -1,4 +1,4 @@
-//! What is recorded of the payments that a statement may show.
+//! The records of the payments that a statement may show.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,17 +20,17 @@ use crate::{
     store::{Platform, Span, StoredPayment},
 };
 
-/// Words of texts that are looked up beyond the period, in one statement.
+/// The most words of texts that one statement has looked up outside the period.
 const MOST_WORDS: usize = 5000;
 
-/// What the journal says of a period.
+/// The entries of a period in the journal.
 #[derive(Clone)]
 pub(in super::super) struct OfPeriod {
     span: Span,
     payments: Vec<StoredPayment>,
-    /// Of which payments money was given back.
+    /// The PaymentIDs of payments that were refunded in the period.
     given_back: BTreeSet<String>,
-    /// Whether that is all: what is being recorded holds back what is behind it.
+    /// True if these are all entries. An entry that is being written holds back the entries after it.
     pub is_complete: bool,
 }
 
@@ -75,10 +75,10 @@ pub(in super::super) async fn recorded<P: Platform>(
     }
 }
 
-/// What is known of the payments that a statement may show.
+/// The payments that a statement may show.
 pub(super) struct Ledger<'a> {
     pub(super) rates: &'a Rates,
-    /// By their places in the journal.
+    /// The payments, by their places in the journal.
     pub(super) payments: BTreeMap<u64, Candidate>,
     pub(super) by_id: HashMap<String, u64>,
     pub(super) by_row: HashMap<String, String>,
@@ -111,7 +111,7 @@ impl<'a> Ledger<'a> {
             let texts = row.payment_id.iter().chain(&row.words);
             !texts.clone().any(|word| by_id.contains_key(word))
         });
-        // A word of a sentence is no PaymentID.
+        // A word of a sentence is no PaymentID: it is short, or has no digit.
         let may_be_id =
             |word: &&String| word.len() > 5 && word.contains(|c: char| c.is_ascii_digit());
         let words = unknown.flat_map(|row| &row.words).filter(may_be_id);
@@ -131,8 +131,8 @@ impl<'a> Ledger<'a> {
                 .map(|p| (p.payment.payment_id.clone(), p.index)),
         );
         let ids: Vec<_> = by_id.keys().cloned().collect();
-        // A bank's statement names a payment by card, and a refund of it, by their reference numbers. One
-        // that two have names neither.
+        // A bank's statement names a payment by card, and each refund, by a reference number. A number that two
+        // payments have identifies neither.
         let mut by_reference: HashMap<String, Option<u64>> = HashMap::new();
         for payment in recorded.iter().chain(&elsewhere) {
             let card = payment.payment.card.as_ref();
@@ -158,7 +158,7 @@ impl<'a> Ledger<'a> {
         let stored = recorded.iter().chain(&elsewhere);
         let refunded = stored.filter(|payment| !payment.state.refunds.is_empty());
         let refunded: BTreeSet<_> = refunded.map(|p| p.payment.payment_id.as_str()).collect();
-        // What is settled has no part to come, but what was given back of it.
+        // A settled payment has no further parts, except its refunds.
         let in_parts: Vec<_> = ids
             .into_iter()
             .filter(|id| !marks.contains_key(id) || refunded.contains(id.as_str()))
@@ -205,8 +205,8 @@ impl<'a> Ledger<'a> {
         places.into_iter().collect()
     }
 
-    /// What was kept back where an amount was shown instead of the amounts of payments; `None` where
-    /// no fee makes one of the other.
+    /// The fee that explains an amount shown in place of the payments' amounts, in hundredths; `None` if no fee
+    /// explains it. `told` is the fee that the statement gives.
     pub(super) fn fee(
         &self,
         shown: i128,
@@ -224,7 +224,7 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// An amount of a record.
+/// An amount of a record, in hundredths.
 pub(super) fn amount_of(text: &str) -> Result<i128, Problem> {
     let money = crate::domain::Money::parse(text).map_err(Problem::internal)?;
     Ok(amount(money.to_string())?.hundredths())

@@ -1,7 +1,7 @@
-//! What the rows show, held against what is recorded.
+//! The comparison of a statement's rows with the records.
 //!
-//! `ledger`: what is recorded of the payments that a statement may show. `candidate`: one of them, and what was
-//! given back of it. `orders`: rows that name no payment.
+//! `ledger`: the records of the payments that a statement may show. `candidate`: one of these payments, and its
+//! refunds. `orders`: rows that name no payment.
 
 mod candidate;
 mod ledger;
@@ -24,14 +24,14 @@ use candidate::{Candidate, written};
 use ledger::Ledger;
 pub(super) use ledger::{OfPeriod, recorded};
 
-/// Rows of one statement that are about the same.
+/// Rows of one statement with the same subject.
 struct Group {
     rows: Vec<StatementRow>,
-    /// What they show in all, without fees in rows of their own.
+    /// The sum that they show, in hundredths, without rows that are fees.
     shown: i128,
-    /// What was kept back, where the statement says so.
+    /// The fee in hundredths, if the statement gives one.
     fee: Option<i128>,
-    /// What it is known by in all statements.
+    /// The identity of the group, the same in every statement that contains its first row.
     name: String,
 }
 
@@ -45,7 +45,7 @@ impl Group {
         let columns: Vec<_> = rows.iter().filter_map(|row| row.fee).collect();
         let told = columns.into_iter().chain(charged);
         let fee = told.reduce(|sum, fee| sum + fee);
-        // The first row's name is the group's: another statement may repeat some of the rows only.
+        // The group has the name of its first row, since another statement may repeat only some of the rows.
         let name = rows.first().map(|row| row.name.clone()).unwrap_or_default();
         Self {
             rows,
@@ -59,7 +59,7 @@ impl Group {
         self.rows.iter().map(|row| row.row).collect()
     }
 
-    /// As the answer shows it.
+    /// The group, in the form of the answer.
     fn into_shown(
         self,
         difference: Option<Difference>,
@@ -84,7 +84,7 @@ impl Group {
     }
 }
 
-/// Compares; gives also what is settled only now.
+/// Compares a statement with the records. Returns the newly settled payments and parts, and the comparison.
 pub(super) async fn compare<P: Platform>(
     call: &Call<'_, P>,
     statement: &Statement,
@@ -121,7 +121,7 @@ pub(super) async fn compare<P: Platform>(
         ) {
             ([place], _, _) => of_payment.entry(*place).or_default().push(row),
             ([_, ..], _, _) => of_several.push(row),
-            // It must not take another payment than the one that it names.
+            // The row names an unknown PaymentID, so it must not be matched with another payment.
             ([], Some(id), _) if !id.contains(char::is_whitespace) => {
                 unknown.entry(id.clone()).or_default().push(row);
             }
@@ -153,7 +153,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Rows that name a payment.
+    /// Handles rows that name one payment.
     fn payment(&mut self, place: u64, group: Group) {
         let Some(group) = self.without_refunds(place, group) else {
             return;
@@ -164,7 +164,7 @@ impl Work<'_> {
         let total = candidate.total;
         let takes_back = group.rows.iter().any(|row| row.amount.hundredths() < 0);
         if group.shown == 0 && takes_back {
-            // It is as if the statement did not show it.
+            // The payment counts as not shown.
             let detail = format!("payment {} is shown and taken back", candidate.id());
             let shown = group.into_shown(None, detail);
             self.comparison.netted.push(shown);
@@ -199,7 +199,7 @@ impl Work<'_> {
             .as_ref()
             .is_none_or(|mark| mark.row == group.name);
         if group.shown > 0 && given_back > 0 && is_open {
-            // A bank may pay what remains.
+            // A bank may pay out only what remains after refunds.
             let due = group.shown + given_back;
             let fee = self.ledger.fee(due, group.fee, &candidate.lines);
             if let Some(fee) = fee.or((before + due == total).then_some(0)) {
@@ -212,7 +212,7 @@ impl Work<'_> {
                     detail: Some(format!("less {} that was given back", written(given_back))),
                     ..known()
                 });
-                // All of them: none can be meant by another row.
+                // All refunds are taken, so that no other row can be matched with them.
                 self.take_refunds(place, &refunds, &group.name, |_| true);
                 return;
             }
@@ -228,7 +228,8 @@ impl Work<'_> {
         let is_known =
             self.ledger.by_row.get(&group.name).map(String::as_str) == Some(candidate.id());
         if let Some(mark) = &candidate.mark {
-            // The last part, or one before it: the rest is what others have shown.
+            // The row shows the last part of the payment or an earlier one. Other statements have shown the
+            // rest.
             if (mark.row == group.name || is_known) && (1..total).contains(&group.shown) {
                 self.comparison.matched.push(Known {
                     shown: Some(written(group.shown)),
@@ -292,10 +293,11 @@ impl Work<'_> {
         }
     }
 
-    /// The rows of a group that are not about what was given back; those that are, are taken.
+    /// Removes the rows about refunds from a group, and records what they show. Returns the remaining group;
+    /// `None` if no row remains.
     fn without_refunds(&mut self, place: u64, group: Group) -> Option<Group> {
         let candidate = self.ledger.payments.get(&place);
-        // A reversal may be made good in the same statement.
+        // The payment was reversed and shown again in the same statement.
         let is_whole =
             candidate.is_none_or(|found| found.refunds.is_empty() || found.total == group.shown);
         if is_whole {
@@ -309,8 +311,8 @@ impl Work<'_> {
         (!rest.is_empty()).then(|| Group::new(rest))
     }
 
-    /// The rows, in their order, that are not about what was given back; those that are, are taken. Those
-    /// that name the number of a refund come first: others must not take what is theirs.
+    /// Records what the rows about refunds show, and returns the other rows in their order. The rows in
+    /// `named`, which name the number of a refund, come first, so that no other row takes their refunds.
     fn rest(
         &mut self,
         named: Vec<StatementRow>,
@@ -328,7 +330,7 @@ impl Work<'_> {
         rest
     }
 
-    /// Takes a row for what was given back of a payment; `false` if it is not.
+    /// Records that a row shows a refund of a payment. Returns false if it shows none.
     fn refund(&mut self, place: u64, row: &StatementRow) -> bool {
         let candidate = self.ledger.payments.get(&place);
         let Some(candidate) = candidate.filter(|_| row.amount.hundredths() < 0 && !row.is_fee)
@@ -348,8 +350,8 @@ impl Work<'_> {
         !positions.is_empty()
     }
 
-    /// Keeps that a row shows what was given back of a payment. `is_named` says whether it names the number
-    /// of a refund.
+    /// Records that a row shows these refunds of a payment. `is_named` tells if the row names a refund's own
+    /// number.
     fn take_refunds(
         &mut self,
         place: u64,
@@ -376,7 +378,7 @@ impl Work<'_> {
         }
     }
 
-    /// A row that names several payments.
+    /// Handles a row that names several payments.
     fn several(&mut self, places: &[u64], row: StatementRow) {
         let amounts = |candidate: &Candidate| candidate.lines.clone();
         let refunds = places.iter().filter_map(|place| {
@@ -401,8 +403,8 @@ impl Work<'_> {
         }
     }
 
-    /// Takes payments, each with what of it counts, less what was given back, for what a row is the
-    /// sum of; or gives their sum.
+    /// Takes these payments if a row is their sum: the amounts that count of each, less the refunds. Otherwise
+    /// returns their sum.
     fn lump(
         &mut self,
         places: &[u64],
@@ -449,7 +451,7 @@ impl Work<'_> {
             if candidate.mark.is_none() && is_whole {
                 self.new.push(whole(candidate, row.name.clone()));
             } else if candidate.mark.is_none() && !is_known {
-                // More than one sum of this statement may be about it.
+                // Several sums of this statement may contain a part of the payment.
                 self.new.extend(candidate.add_part(&row.name, counts, None));
             }
             if is_whole {
@@ -472,7 +474,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Rows of a PaymentID that is not recorded.
+    /// Handles rows with a PaymentID that is not recorded.
     fn unknown(&mut self, rows: Vec<StatementRow>) {
         let group = Group::new(rows);
         let takes_back = group.rows.iter().any(|row| row.amount.hundredths() < 0);
@@ -482,7 +484,7 @@ impl Work<'_> {
             return;
         }
         let mut detail = "no payment of this PaymentID is recorded".to_owned();
-        // A refund may have a reference number of its own that the gateway did not tell.
+        // The rows may show a refund with a reference number that the gateway did not report.
         let open = self.ledger.payments.values().filter(|candidate| {
             let mut refunds = candidate.refunds.iter();
             refunds.any(|refund| {
@@ -552,7 +554,7 @@ impl Work<'_> {
     }
 }
 
-/// That a payment is settled.
+/// The record that a payment is settled as a whole.
 fn whole(candidate: &Candidate, row: String) -> store::Shown {
     store::Shown {
         payment_id: candidate.id().to_owned(),
@@ -564,7 +566,7 @@ fn whole(candidate: &Candidate, row: String) -> store::Shown {
     }
 }
 
-/// How far a sum is from another one, in words.
+/// The difference between two sums, in words.
 fn difference(shown: i128, sum: i128) -> String {
     match shown - sum {
         less if less < 0 => format!("and {} less is shown", written(-less)),

@@ -8,9 +8,9 @@ use super::{
 use crate::domain::time;
 
 impl Work<'_> {
-    /// Rows that name orders.
+    /// Handles rows that name orders.
     pub(super) fn orders(&mut self, rows: Vec<StatementRow>) {
-        // What was given back takes nothing back that a row shows.
+        // A refund reverses no other row, so rows about refunds are handled first.
         let (named, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| {
             let mut payments = self.ledger.payments.values();
             payments.any(|candidate| candidate.names_a_refund(row))
@@ -30,7 +30,7 @@ impl Work<'_> {
                 self.comparison.netted.push(shown);
             }
         }
-        // A row must not take the payment that another one has shown before.
+        // Rows that were seen in an earlier statement come first, so that no other row takes their payments.
         let rows = rows.into_iter().flatten();
         let (again, others): (Vec<_>, Vec<_>) =
             rows.partition(|row| self.ledger.by_row.contains_key(&row.name));
@@ -39,7 +39,7 @@ impl Work<'_> {
         }
     }
 
-    /// The payment of which a row that names an order shows what was given back.
+    /// The payment whose refund a row shows, for a row that names an order.
     fn given_back_of_order(&self, row: &StatementRow) -> Option<u64> {
         if let Some(id) = self.ledger.by_row.get(&row.name) {
             return self.ledger.by_id.get(id).copied();
@@ -55,7 +55,7 @@ impl Work<'_> {
         named.or_else(|| of_order().next()).map(|(place, _)| *place)
     }
 
-    /// A row that names an order: it shows one payment of it at most.
+    /// Handles a row that names an order. It shows one payment of the order at most.
     fn order(&mut self, row: StatementRow) {
         let shown_before = self.ledger.by_row.get(&row.name);
         let place = match shown_before {
@@ -101,7 +101,7 @@ impl Work<'_> {
         });
     }
 
-    /// A payment that fits a row and that no row has shown.
+    /// A payment that fits a row, and that no row shows so far.
     fn free(&self, row: &StatementRow) -> Option<u64> {
         let free = |fits: &dyn Fn(&Candidate) -> bool| {
             let mut candidates = self.ledger.payments.iter();
@@ -110,12 +110,12 @@ impl Work<'_> {
             });
             free.map(|(place, _)| *place)
         };
-        // What is whole goes before what remains of another.
+        // A whole payment is preferred to the rest of a refunded one.
         free(&|candidate| self.fits_with(candidate, row, 0))
             .or_else(|| free(&|candidate| self.fits(candidate, row)))
     }
 
-    /// Whether a row that names an order may be about a payment, or about what remains of it.
+    /// True if a row that names an order may be about a payment, or about what remains of it after refunds.
     fn fits(&self, candidate: &Candidate, row: &StatementRow) -> bool {
         let (_, given_back) = candidate.refunds_for(&row.name);
         let remains = given_back > 0 && row.amount.hundredths() > 0;
@@ -128,7 +128,7 @@ impl Work<'_> {
         is_of_order && self.ledger.fee(due, row.fee, &candidate.lines).is_some()
     }
 
-    /// A row that names nothing: a fee, or the sum of a day.
+    /// Handles a row that names neither a payment nor an order: a fee, or the sum of a day.
     pub(super) fn other(&mut self, row: StatementRow) {
         if row.is_fee {
             let group = Group::new(vec![row.clone()]);
@@ -200,8 +200,9 @@ impl Work<'_> {
         self.comparison.not_recorded.push(shown);
     }
 
-    /// What was given back on a day, from an account or from any, and a row may show, or has shown in
-    /// another statement. Of a payment to several accounts, the account is not known.
+    /// The refunds of a day that a row may show: the place of each payment, and the positions of its refunds. With
+    /// an account, only payments whose lines all went to it count, since the account of a refund is not known
+    /// otherwise. Unless `only_new`, refunds that other statements showed are included.
     fn refunds_of_day(
         &self,
         row: &StatementRow,

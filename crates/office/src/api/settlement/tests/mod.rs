@@ -1,4 +1,4 @@
-//! Statements as they are sent, and what the answer says of them.
+//! Tests of statements in the forms in which they are sent.
 
 mod refunds;
 
@@ -34,7 +34,7 @@ fn ids(list: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// P and Q are recorded in the period; A before it, and Z after it.
+/// Payments P and Q are recorded in the period, A before it and Z after it.
 async fn recorded() -> Api {
     let api = Api::new();
     let day = 86_400;
@@ -64,7 +64,7 @@ async fn what_a_statement_shows_is_matched_by_its_payment_id() {
     assert_eq!(of("matched", 0, "amount"), "10");
     assert_eq!(of("matched", 0, "shown"), Value::Null);
     assert_eq!(of("matched", 0, "recorded_at"), "2026-06-01T12:00:00+03:00");
-    // Of another period, and found all the same.
+    // A payment of another period is found as well.
     assert_eq!(ids(&seen["differing"]), ["Z"]);
     assert_eq!(of("differing", 0, "shown"), "6.00");
     assert_eq!(of("differing", 0, "amount"), "5");
@@ -84,13 +84,13 @@ async fn what_a_statement_shows_is_matched_by_its_payment_id() {
         assert_eq!(payment["settlement"], expected, "{id}");
     }
 
-    // Once more is found again, and nothing is new.
+    // The same statement again finds the same, and nothing is new.
     let again = settle(&api, query, statement).await;
     assert_eq!(
         (&again["matched"], &again["settlement"]),
         (&seen["matched"], &Value::Null)
     );
-    // What another statement has shown is not missing in this one.
+    // A payment that another statement showed is not missing in this one.
     let other = settle(&api, "payment_id=id&amount=sum", "id,sum\nZ,5\n").await;
     assert_eq!(
         (ids(&other["matched"]), ids(&other["not_settled"])),
@@ -135,13 +135,13 @@ async fn without_payment_ids_each_row_takes_one_payment_of_its_order_and_amount(
         .collect();
     assert_eq!(rows, [&json!(3), &json!(5), &json!(6)]);
     assert_eq!(ids(&seen["not_settled"]), ["Q", "Z"]);
-    // What a row names is not for one that names nothing, though that comes first.
+    // A payment that a row names is not matched with a row that names none, even if that row comes first.
     let both = "payment_id=id&order_key=order&amount=sum";
     let seen = settle(&api, both, "id,order,sum\n,2,20.5\n,1,5\nQ,,20.5\nZ,,5\n").await;
     assert_eq!(ids(&seen["matched"]), ["Q", "Z"]);
     assert_eq!(seen["not_recorded"][0]["rows"], json!([2]));
     assert_eq!(seen["not_recorded"][1]["rows"], json!([3]));
-    // A row that names a payment is about that payment alone.
+    // A row that names a payment is matched with no other payment.
     let seen = settle(&api, both, "id,order,sum\nX,2,20.50\n").await;
     assert_eq!(
         (ids(&seen["matched"]), ids(&seen["not_recorded"])),
@@ -165,9 +165,9 @@ fn rows(list: &Value) -> Vec<u64> {
         .collect()
 }
 
-/// The payments that events of statements name.
+/// The payments in the events about statements.
 async fn named(api: &Api) -> Vec<String> {
-    // What was taken and never written holds readers up for a minute.
+    // A place that was taken and never written holds readers back for a minute.
     tokio::time::sleep(Duration::from_secs(61)).await;
     let events = api.get("events?limit=200").await.json();
     let events = events["events"].as_array().unwrap().iter();
@@ -180,13 +180,13 @@ async fn named(api: &Api) -> Vec<String> {
     named
 }
 
-/// Three rows of 5.00 for two payments, each in a statement of its own, by what tells them
+/// Three rows of 5.00 for two payments, each row in a statement of its own, for each way to tell the rows
 /// apart.
 #[tokio::test(start_paused = true)]
 async fn each_row_of_all_statements_shows_one_payment_and_each_payment_is_shown_by_one() {
     let by_date = ["1.6", "2.6", "3.6"].map(|day| format!("order,sum,on\n1,5,{day}\n"));
     let by_number = ["7", "8", "9"].map(|n| format!("order,sum,on,n\n1,5,1.6,{n}\n"));
-    // What has neither is a row of its file alone.
+    // A row without a date and a name belongs to its file alone.
     let by_file = ["", "2,7\n", "3,7\n"].map(|more| format!("order,sum\n1,5\n{more}"));
     for (query, statements) in [
         ("order_key=order&amount=sum&date=on", by_date),
@@ -211,7 +211,7 @@ async fn each_row_of_all_statements_shows_one_payment_and_each_payment_is_shown_
             json!(["A", "B"])
         );
         assert_eq!(seen["settlement"], Value::Null);
-        // Each of them again finds what it has found before, and changes nothing.
+        // Each statement again finds what it found before, and changes nothing.
         for (statement, expected) in [(first, vec!["A"]), (second, vec!["B"]), (third, vec![])] {
             let again = settle(&api, query, statement).await;
             assert_eq!(
@@ -228,7 +228,7 @@ async fn what_overlaps_or_is_corrected_shows_the_same_rows() {
     let query = "order_key=order&amount=sum&date=on";
     let first = settle(&api, query, "order,sum,on\n1,5.00,1.6\n9,1,1.6\n").await;
     assert_eq!(ids(&first["matched"]), ["A"]);
-    // The first again, written in another way, and beside it another of its day.
+    // The first row again, spelt otherwise, beside another row of the same day.
     let next = "order;sum;on\n8;3;2.6\n1;5,0;1.6\n1;5,0;1.6\n1;5,0;1.6\n";
     let next = settle(&api, query, next).await;
     assert_eq!(ids(&next["matched"]), ["A", "B"]);
@@ -236,7 +236,7 @@ async fn what_overlaps_or_is_corrected_shows_the_same_rows() {
         (rows(&next["matched"]), rows(&next["not_recorded"])),
         (vec![3, 4], vec![2, 5])
     );
-    // A balance is another in each file: the bank's number tells the row.
+    // The balance differs between files, so the bank's number identifies the row.
     let api = alike().await;
     let query = "order_key=order&amount=sum&date=on&reference=n";
     for balance in ["100", "200"] {
@@ -263,7 +263,7 @@ async fn statements_at_the_same_time_show_each_payment_once() {
             .into_iter()
             .zip(&statements)
         {
-            // Who could not wait comes again.
+            // A caller that could not wait repeats the call.
             let seen = match answer.status {
                 200 => answer.json(),
                 _ => {
@@ -280,8 +280,8 @@ async fn statements_at_the_same_time_show_each_payment_once() {
     }
 }
 
-/// Wherever a call is cut off, the same statement again finishes it, and another one takes
-/// nothing of what it has shown.
+/// Wherever a call is cut off, the same statement again finishes it, and another statement takes nothing that
+/// the first one showed.
 #[tokio::test(start_paused = true)]
 async fn an_import_that_broke_off_is_finished_by_the_next() {
     let query = "order_key=order&amount=sum&date=on";
@@ -452,14 +452,14 @@ async fn a_statement_of_a_bank_is_read_below_its_preamble_with_its_commission() 
         (&seen["errors"], &seen["complete"]),
         (&json!([]), &json!(true))
     );
-    // Where nothing names a payment, a commission is a fee, and the rest says what it is.
+    // If nothing names a payment, a commission counts as a fee, and another row as the sum of a day.
     let seen = settle(&api, "text=detalii&amount=suma&date=data", &statement).await;
     assert_eq!(
         (&seen["fees"][0]["rows"], &seen["fees"][0]["amount"]),
         (&json!([6]), &json!("-10.00"))
     );
     assert_eq!(differences(&seen["not_recorded"]), ["other-sum"]);
-    // The columns that there are, where one is wrong.
+    // If a column does not exist, the answer lists the columns that do.
     let address = format!("{PERIOD}&payment_id=PaymentID&amount=suma");
     let answer = api.call("POST", &address, "text/csv", &statement).await;
     assert_eq!(answer.status, 422);
@@ -479,7 +479,7 @@ async fn a_payment_is_found_within_a_text_and_several_in_one() {
     assert_eq!(ids(&seen["matched"]), ["P"], "{seen}");
     assert_eq!(differences(&seen["differing"]), ["more"]);
     assert_eq!(differences(&seen["not_recorded"]), ["other-sum"]);
-    // In the column of PaymentIDs too, and where all that a row names is of the period.
+    // The same texts in the column of PaymentIDs, and in a period that has all of the named payments.
     let address = "settlement?from=2026-06-01&to=2026-07-31&payment_id=text&amount=sum&date=on";
     let answer = api
         .call("POST", address, "text/csv", &statement)
@@ -522,7 +522,7 @@ async fn what_is_shown_and_taken_back_is_as_if_it_were_not_shown() {
         (vec!["P"], vec!["not-shown"])
     );
     assert_eq!(differences(&seen["not_recorded"]), ["reversal-of-nothing"]);
-    // What another statement has shown is taken back.
+    // The statement takes back payments that another statement showed.
     let back = settle(&api, query, "id;order;sum;on\nQ;;-20,50;5.6\nP;;-10;5.6\n").await;
     assert_eq!(
         differences(&back["differing"]),
@@ -534,7 +534,7 @@ async fn what_is_shown_and_taken_back_is_as_if_it_were_not_shown() {
 #[tokio::test(start_paused = true)]
 async fn fees_are_kept_back_by_a_column_or_by_a_rate() {
     for (query, statement, fees) in [
-        // Net or gross beside the fee, with a sign or without.
+        // The amount is net or gross beside the fee, and the fee has a sign or none.
         (
             "payment_id=id&amount=sum&fee=fee",
             "id;sum;fee\nP;9,90;0,10\nQ;20,50;-0,20\n",
@@ -545,7 +545,7 @@ async fn fees_are_kept_back_by_a_column_or_by_a_rate() {
             "id;sum;fee\n1;9,90;0,10\n2;20,30;0,20\n",
             ["0.10", "0.20"],
         ),
-        // Of 20.50 one per cent is 0.205.
+        // One per cent of 20.50 is 0.205.
         (
             "payment_id=id&amount=sum&fee_rate=1",
             "id;sum\nP;9,90\nQ;20,29\n",
@@ -604,7 +604,7 @@ async fn one_row_for_a_day_and_account_is_the_sum_of_its_payments() {
         (ids(&again["matched"]), &again["settlement"]),
         (vec!["P", "Q"], &Value::Null)
     );
-    // By the day of recording, without an account, and less a fee of one per cent.
+    // The sum is by the day of recording, without an account, and less a fee of one per cent.
     let api = recorded().await;
     let query = "date=zi&amount=suma&fee_rate=1";
     let seen = settle(&api, query, "zi;suma\n01.06.2026;30,19\n").await;
@@ -613,7 +613,7 @@ async fn one_row_for_a_day_and_account_is_the_sum_of_its_payments() {
         (vec!["P", "Q"], &json!("0.31")),
         "{seen}"
     );
-    // Another sum, another account, no day.
+    // A sum, an account and a day that do not fit.
     let api = recorded().await;
     let statement =
         "zi;cont;suma\n01.06.2026;;30\n01.06.2026;MD80EX0900002374642125MD;30,50\nmâine;;1\n";
@@ -642,7 +642,7 @@ async fn a_payment_is_settled_in_parts_by_several_statements() {
     assert!(first["settlement"].is_u64());
     let settlement = async || api.get("payments/Q").await.json()["settlement"].clone();
     assert_eq!(settlement().await, Value::Null);
-    // The same again is the same part.
+    // The same row again is the same part.
     let again = settle(&api, query, &statement("12", 2)).await;
     assert_eq!(
         (&again["settlement"], &again["differing"]),
@@ -671,7 +671,7 @@ async fn a_payment_is_settled_in_parts_by_several_statements() {
         "the rest; statements before show 15.50 of it"
     );
     assert_eq!(settlement().await, last["settlement"]);
-    // Each again finds what it has found, and nothing else is taken.
+    // Each row again finds what it found before, and takes nothing else.
     for (sum, day) in [("12", 2), ("3.50", 3), ("5", 5)] {
         let again = settle(&api, query, &statement(sum, day)).await;
         assert_eq!(
@@ -700,7 +700,7 @@ async fn a_payment_that_is_being_recorded_is_said_and_not_left_out_in_silence() 
     let api = Api::new();
     register(&api.memory, "1", "1000").await.unwrap();
     record(&api.memory, "P", "1", "10").await.unwrap();
-    // Somebody takes a place in the journal, and does not fill it yet.
+    // A writer takes a place in the journal, and has not filled it yet.
     let mut held = false;
     for position in 0..12 {
         api.memory

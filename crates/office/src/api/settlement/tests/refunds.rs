@@ -1,11 +1,11 @@
-//! What was given back, in statements.
+//! Tests of refunds in statements.
 
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::store::testing::{record_card, refund, refund_of_number};
 
-/// What was given back is an amount of its own.
+/// The ids and amounts of a list. Each refund has an entry of its own.
 fn amounts(list: &Value) -> Vec<(&str, &str)> {
     let list = list.as_array().unwrap().iter();
     list.map(|known| {
@@ -15,7 +15,7 @@ fn amounts(list: &Value) -> Vec<(&str, &str)> {
     .collect()
 }
 
-/// A payment of 33.00 by card, of which 3.00 were given back.
+/// A payment of 33.00 by card, with a refund of 3.00.
 async fn given_back() -> Api {
     let api = Api::new();
     register(&api.memory, "1", "33").await.unwrap();
@@ -28,7 +28,7 @@ async fn given_back() -> Api {
 #[tokio::test(start_paused = true)]
 async fn what_was_given_back_is_an_amount_of_its_own() {
     let query = "payment_id=id&amount=sum&date=on";
-    // By the reference number, by the id, and what the bank pays at once.
+    // By the reference number, by the id, and as the rest that the bank pays at once.
     for statement in [
         "id,sum,on\nRRN-C,33,1.6\nRRN-C,-3,1.6\n",
         "id,sum,on\nC,33,1.6\nC,-3,1.6\n",
@@ -42,7 +42,7 @@ async fn what_was_given_back_is_an_amount_of_its_own() {
         for list in ["differing", "not_recorded", "not_settled", "netted"] {
             assert_eq!(seen[list], json!([]), "{list}");
         }
-        // The same again changes nothing.
+        // The same statement again changes nothing.
         let again = settle(&api, query, statement).await;
         assert_eq!(
             (&again["matched"], &again["settlement"]),
@@ -68,7 +68,7 @@ async fn what_was_given_back_may_be_in_another_statement_or_in_none() {
     let first = settle(&api, query, "id,sum,on\nC,33,1.6\n").await;
     assert_eq!(amounts(&first["matched"]), [("C", "33")]);
     assert_eq!(amounts(&first["not_settled"]), [("C", "-3.00")]);
-    // A number of its own names no payment; what it may be about is said.
+    // An unknown number names no payment; the answer tells what it may be about.
     let own = settle(&api, query, "id,sum,on\nRRN-9,-3,2.6\nRRN-8,-4,2.6\n").await;
     assert_eq!(ids(&own["not_recorded"]), ["RRN-9", "RRN-8"]);
     let detail = |position: usize| own["not_recorded"][position]["detail"].as_str().unwrap();
@@ -85,10 +85,10 @@ async fn what_was_given_back_may_be_in_another_statement_or_in_none() {
         (&second["differing"], &second["not_settled"]),
         (&json!([]), &json!([]))
     );
-    // Once more in another row is too much, and is seen.
+    // A further row with the refund is one too many, and is reported.
     let third = settle(&api, query, "id,sum,on\nC,-3,3.6\n").await;
     assert_eq!(differences(&third["differing"]), ["taken-back"]);
-    // Of another period than the payment's, and by its reference number.
+    // The refund is of a later period than the payment, and is named by its reference number.
     let api = given_back().await;
     tokio::time::sleep(Duration::from_secs(40 * 86_400)).await;
     refund(&api.memory, "C", "20").await.unwrap();
@@ -145,7 +145,7 @@ async fn sums_are_less_what_was_given_back_or_beside_it() {
         tokio::time::sleep(Duration::from_secs(86_400)).await;
         let (head, rows) = statement.split_once('\n').unwrap();
         let rows: String = rows.lines().map(|row| format!("{row},9\n")).collect();
-        // By a day, what another statement has shown is known again.
+        // With a date, a row that another statement showed is recognised.
         let other = format!("{head},balance\n{rows}");
         let other = if query.contains("date=on") {
             other.as_str()
@@ -174,8 +174,8 @@ async fn sums_are_less_what_was_given_back_or_beside_it() {
     }
 }
 
-/// A payment of 33.00 by card, and what was given back of it, each an hour after the one before: what
-/// remained, and the number.
+/// A payment of 33.00 by card with these refunds, an hour apart: the amount that remained after each, and its
+/// number.
 async fn given_back_as(refunds: &[(&str, Option<&str>)]) -> Api {
     let api = Api::new();
     register(&api.memory, "1", "33").await.unwrap();
@@ -190,7 +190,7 @@ async fn given_back_as(refunds: &[(&str, Option<&str>)]) -> Api {
     api
 }
 
-/// What was given back and is matched: the row, the amount, and the hour of the refund.
+/// The matched refunds: the row, the amount, and the hour of the refund.
 fn refunds_matched(seen: &Value) -> Vec<(u64, &str, &str)> {
     let matched = seen["matched"].as_array().unwrap().iter();
     let refunds = matched.filter(|known| known["amount"].as_str().unwrap().starts_with('-'));
@@ -207,7 +207,7 @@ fn refunds_matched(seen: &Value) -> Vec<(u64, &str, &str)> {
 async fn the_number_of_a_refund_decides_which_it_is_over_its_amount() {
     let query = "payment_id=id&amount=sum&date=on";
     let refunds = [("28", Some("BACK1")), ("23", Some("BACK2")), ("20", None)];
-    // Two of one amount, in several statements, and each of them again.
+    // Two refunds of one amount, in several statements, each of which is sent twice.
     let api = given_back_as(&refunds).await;
     for again in [false, true] {
         for (row, hour) in [
@@ -226,7 +226,7 @@ async fn the_number_of_a_refund_decides_which_it_is_over_its_amount() {
             assert_eq!(differences(&seen["differing"]), [""; 0], "{row}");
         }
     }
-    // In one statement, whatever stands first: who names no number takes none that another row names.
+    // In one statement, in any order: a row without a number takes no refund that another row names.
     for rows in [
         "C,-5,2.6\nBACK1,-5,2.6\n",
         "BACK1,-5,2.6\nC,-5,2.6\n",
@@ -243,7 +243,7 @@ async fn the_number_of_a_refund_decides_which_it_is_over_its_amount() {
         assert_eq!(matched, expected, "{rows}: {seen}");
         assert_eq!(amounts(&seen["not_settled"]), [("C", "33"), ("C", "-3.00")]);
     }
-    // In statements one after the other likewise.
+    // The same in two statements, one after the other.
     let api = given_back_as(&[("28", Some("BACK1")), ("23", None)]).await;
     for (row, hour) in [("C,-5,2.6", "14"), ("BACK1,-5,3.6", "13")] {
         let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
@@ -264,7 +264,7 @@ async fn the_number_of_a_refund_decides_which_it_is_over_its_amount() {
     let mut matched = refunds_matched(&seen);
     matched.sort_by_key(|(row, ..)| *row);
     assert_eq!(matched, [(2, "-5.00", "14"), (3, "-5.00", "13")], "{seen}");
-    // A bank may name a refund by the number of the payment, whatever the gateway tells.
+    // A bank may name a refund by the payment's number, whatever number the gateway reports.
     for (row, amount, hour) in [
         ("RRN-C,-5,2.6", "-5.00", "13"),
         ("RRN-C,-3,2.6", "-3.00", "15"),
@@ -274,14 +274,14 @@ async fn the_number_of_a_refund_decides_which_it_is_over_its_amount() {
         let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
         assert_eq!(refunds_matched(&seen), [(2, amount, hour)], "{row}: {seen}");
     }
-    // Nor does a row take an amount of another number, or of none.
+    // A row takes no refund with another number and amount.
     for row in ["BACK1,-3,2.6", "BACK2,-10,2.6"] {
         let api = given_back_as(&refunds).await;
         let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
         assert_eq!(refunds_matched(&seen), [], "{row}: {seen}");
         assert_eq!(differences(&seen["differing"]), ["taken-back"], "{row}");
     }
-    // A number that nobody knows is none of those that are known.
+    // An unknown number matches no refund with a known number.
     let api = given_back_as(&refunds).await;
     let seen = settle(&api, query, "id,sum,on\nBACK9,-5,2.6\nBACK8,-3,2.6\n").await;
     let detail = |position: usize| seen["not_recorded"][position]["detail"].as_str().unwrap();
@@ -290,8 +290,8 @@ async fn the_number_of_a_refund_decides_which_it_is_over_its_amount() {
     assert_eq!(details, [false, true], "{seen}");
 }
 
-/// Of two refunds of one amount a row without a number shows either. A row that names the number of that
-/// one comes later, and both are shown; a third row is one too many.
+/// Of two refunds of one amount, a row without a number may show either. A later row names the number of that
+/// refund: then both are shown, and a third row is one too many.
 #[tokio::test(start_paused = true)]
 async fn a_row_that_names_the_number_of_a_refund_takes_it_from_one_that_shows_its_amount() {
     let query = "payment_id=id&amount=sum&date=on";
@@ -304,7 +304,7 @@ async fn a_row_that_names_the_number_of_a_refund_takes_it_from_one_that_shows_it
             if is_named_first {
                 statements.reverse();
             }
-            // The second time each is known as it is in the end.
+            // The second time, each row is recognised in its final state.
             for again in [false, true] {
                 for statement in &statements {
                     let seen = settle(&api, query, statement).await;
@@ -324,7 +324,7 @@ async fn a_row_that_names_the_number_of_a_refund_takes_it_from_one_that_shows_it
                     assert_eq!(open_now.len(), open, "{context}");
                 }
             }
-            // Both are shown: whoever names either once more shows too much.
+            // Both refunds are shown, so a further row for either is one too many.
             for row in ["C,-5,4.6", "BACK1,-5,4.6", "BACK2,-5,4.6"] {
                 let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
                 assert_eq!(differences(&seen["differing"]), ["taken-back"], "{seen}");
@@ -332,7 +332,7 @@ async fn a_row_that_names_the_number_of_a_refund_takes_it_from_one_that_shows_it
             }
         }
     }
-    // Also where two rows are shown by their amounts alone before, and a third refund is left.
+    // The same if two rows are shown by their amounts alone, and a third refund is left.
     let refunds = [
         ("28", Some("BACK1")),
         ("23", Some("BACK2")),
@@ -353,7 +353,7 @@ async fn a_row_that_names_the_number_of_a_refund_takes_it_from_one_that_shows_it
             "{row}: {seen}"
         );
     }
-    // In one statement, the row of the amount again and the row of the number for the first time.
+    // In one statement: the row with the amount again, and the row with the number for the first time.
     let api = given_back_as(&refunds[..2]).await;
     settle(&api, query, "id,sum,on\nC,-5,2.6\n").await;
     let seen = settle(&api, query, "id,sum,on\nC,-5,2.6\nBACK1,-5,3.6\n").await;
@@ -361,7 +361,7 @@ async fn a_row_that_names_the_number_of_a_refund_takes_it_from_one_that_shows_it
     matched.sort_by_key(|(row, ..)| *row);
     assert_eq!(matched, [(2, "-5.00", "14"), (3, "-5.00", "13")], "{seen}");
     assert_eq!(seen["differing"], json!([]), "{seen}");
-    // By the order as well.
+    // The same for rows that name the order.
     let api = given_back_as(&refunds[..2]).await;
     let query = "order_key=order&text=text&amount=sum&date=on";
     for (row, hour) in [("rambursare,-5,2.6", "13"), ("ref BACK1,-5,3.6", "13")] {
@@ -388,13 +388,14 @@ async fn one_number_may_be_of_a_payment_and_its_refund_or_of_two_refunds() {
             }
         }
     }
-    // Beside one that has none, of the same amount: the one of the number is meant first.
+    // Another refund of the same amount has no number: the one with the number is matched first.
     let api = given_back_as(&[("30", None), ("27", Some("RRN-C"))]).await;
     for (day, hour) in [(2, "14"), (3, "13")] {
         let seen = settle(&api, query, &format!("id,sum,on\nRRN-C,-3,{day}.6\n")).await;
         assert_eq!(refunds_matched(&seen), [(2, "-3.00", hour)], "{seen}");
     }
-    // Two refunds: by the amount, and then by the sum, without one of that sum that has no number.
+    // Two refunds with one number are matched by amount or by their sum, although a refund without a number has
+    // that sum.
     let refunds = [("25", None), ("20", Some("BACK")), ("17", Some("BACK"))];
     for (rows, expected) in [
         (
@@ -415,7 +416,7 @@ async fn one_number_may_be_of_a_payment_and_its_refund_or_of_two_refunds() {
     }
 }
 
-/// What earlier versions kept of a refund that a statement shows: its amount.
+/// Earlier versions stored only the amount of a refund that a statement shows.
 #[tokio::test(start_paused = true)]
 async fn a_refund_that_was_shown_before_its_name_was_kept_stays_shown() {
     let api = given_back_as(&[("28", Some("BACK1")), ("23", Some("BACK2"))]).await;

@@ -14,7 +14,7 @@ async fn a_refund_of_a_card_says_done_only_once_it_is_done() {
     ];
     let office = Office::with(&variables);
     register(&office.memory, "1", "10").await.unwrap();
-    // The gateway has taken 10.00, and is silent at what comes first of refunds.
+    // The gateway has taken 10.00, and does not answer the first requests for refunds.
     office.memory.respond_with({
         let remaining = AtomicU64::new(0);
         move |request| {
@@ -64,7 +64,7 @@ async fn a_refund_of_a_card_says_done_only_once_it_is_done() {
         ("checked", "1"),
     ];
     let once = |name| [form.as_slice(), &[("once", name)]].concat();
-    // What means two things, or nothing, gives nothing back.
+    // An amount with two readings, or none, refunds nothing.
     for (typed, said) in [("1.000", "1000.00"), ("", "")] {
         let form = [("amount", typed), ("note", "n"), ("once", "unread")];
         let refused = browser.send(&address, &form).await;
@@ -83,7 +83,7 @@ async fn a_refund_of_a_card_says_done_only_once_it_is_done() {
     api.get(&format!("card-payments/{id}?ask=true")).await;
     let sent = browser.send(&address, &once("second")).await;
     assert!(sent.header("location").contains("?done=1"), "{}", sent.text);
-    // Of an order that is refunded otherwise, they must say that they know it.
+    // If the order's status says that it is refunded otherwise, the person must confirm that they know it.
     let page = browser.get("/admin/orders/TAX/1").await;
     assert!(!page.text.contains("name=\"despite\""), "{}", page.text);
     for change in [
@@ -123,7 +123,8 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
     ] {
         let office = Office::with(&variables);
         register(&office.memory, "1", "10").await.unwrap();
-        // What the gateway has: a payer at their bank's page, then a hold, until it is told otherwise.
+        // State at the gateway: the payer is at their bank's page, then the money is held until a command
+        // comes.
         let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let there = asked.clone();
         let is_held = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -181,7 +182,7 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         assert!(!page.text.contains(until), "{}", page.text);
         assert!(page.text.contains(&mark("busy", "held")), "{}", page.text);
         assert!(page.text.contains(waits), "{}", page.text);
-        // Somebody wants it taken, and their call is stopped.
+        // A person asks to charge the held money, and the call is cut off.
         let cut_off = "On 1 Jun 2026, 12:00 somebody wanted the amount taken";
         assert!(!page.text.contains(cut_off), "{}", page.text);
         let names = (
@@ -200,7 +201,7 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         let accountant = office.sign_in(Role::Accountant).await;
         let seen = accountant.get("/admin/orders/TAX/1").await;
         assert!(!seen.text.contains(&address), "{}", seen.text);
-        // Other calls of the API are no forms.
+        // Paths of other API calls take no forms.
         let other = browser.send("/admin/card-payments/check", &[]).await;
         assert_eq!(other.status, 404);
         let form = [("back", "/admin/orders/TAX/1"), (field, "10,00")];

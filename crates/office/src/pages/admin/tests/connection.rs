@@ -1,4 +1,4 @@
-//! How the deployment stands, and what MPay did.
+//! Tests of the page Connection: the deployment's state, and MPay's calls.
 
 use mpay_ledger::Platform as _;
 
@@ -38,7 +38,7 @@ async fn what_mpay_did_is_shown_and_what_was_refused_until_it_is_settled() {
     let office = Office::new();
     register(&office.memory, "1", "10").await.unwrap();
     record(&office.memory, "P-LAST", "1", "10").await.unwrap();
-    // Of a message that says nothing else.
+    // The message names no order and no payment.
     let evidence = Evidence::new(&secret(), b"<message/>", "m", b"c", "InvalidParameter");
     let refusal: RefusalJson = serde_json::from_value(serde_json::json!({
         "code": "InvalidParameter", "reason": "Lines do not add <up>.",
@@ -139,7 +139,7 @@ async fn the_connection_says_when_timers_called() {
     says(&[job, "does not run", "last time: 1 Jun 2026"], &[]).await;
 }
 
-/// An office with a receiver of webhooks, which is told each minute, and these variables.
+/// An office with a receiver of webhooks, a timer that calls each minute, and these variables.
 fn office_that_tells(more: &[(&'static str, &str)]) -> Office {
     let told = [
         (
@@ -151,7 +151,7 @@ fn office_that_tells(more: &[(&'static str, &str)]) -> Office {
     Office::with(&[&told, more].concat())
 }
 
-/// A call of the timer.
+/// A call of the timer that delivers messages.
 async fn timer(office: &Office) {
     let authorization = format!("Bearer {}", token(Role::Program));
     let headers = [("authorization", authorization.as_str())];
@@ -160,7 +160,7 @@ async fn timer(office: &Office) {
     assert_eq!(called.status, 200, "{}", called.text);
 }
 
-/// What Today and Connection say to a reader of English; the second with what the system says itself.
+/// The pages Today and Connection in English. Only Connection shows the system's original lines.
 async fn pages(office: &Office) -> (String, String) {
     let reader = office.sign_in(Role::Read).await;
     let today = reader.get("/admin?lang=en").await;
@@ -173,7 +173,7 @@ async fn pages(office: &Office) -> (String, String) {
 async fn what_the_system_finds_is_told_with_what_to_do_and_the_words_of_the_system_below() {
     let office = office_that_tells(&[("page_color", "nonsense"), ("card_gateway", "nonsense")]);
     timer(&office).await;
-    // Another host's clock was an hour ahead.
+    // The clock of another host was an hour ahead.
     let ahead = office.memory.now().as_second() + 3600;
     let mark = format!(r#"{{"at":{ahead},"newest":{ahead}}}"#);
     office.memory.overwrite("probe", mark.into_bytes());
@@ -201,7 +201,7 @@ async fn what_the_system_finds_is_told_with_what_to_do_and_the_words_of_the_syst
         assert!(!today.contains(detail), "{detail}: {today}");
     }
     assert!(!connection.contains("All is well"), "{connection}");
-    // What is said to readers of other languages has no English but below.
+    // In other languages only the original lines are English.
     let reader = office.sign_in(Role::Read).await;
     for (language, title) in [
         ("ro", "Variabila page_color are o greșeală"),
@@ -255,7 +255,7 @@ async fn certificates_that_end_are_told_with_whom_to_ask_for_new_ones() {
     let advance = async |days: i64| {
         let first = ends.iter().min().unwrap();
         let left = first.duration_since(office.memory.now()).as_hours() / 24 + days;
-        // No timer is as long as a certificate.
+        // A timer cannot be set as far ahead as a certificate is valid, so the days pass one by one.
         for _ in 0..left {
             tokio::time::advance(Duration::from_secs(86_400)).await;
         }
@@ -305,7 +305,7 @@ async fn what_the_readiness_does_not_know_is_told_beside_it() {
         today.contains("Nothing.") && connection.contains("All is well"),
         "{today}"
     );
-    // Nobody has called since, neither MPay nor the timer.
+    // Neither MPay nor the timer has called since.
     tokio::time::sleep(Duration::from_secs(26 * 3600)).await;
     let store = Ledger::new(office.memory.clone());
     let receiver = &office.app.config.as_ref().unwrap().notification.receivers[0];
@@ -327,7 +327,7 @@ async fn what_the_readiness_does_not_know_is_told_beside_it() {
         ] {
             assert!(page.contains(said), "{said}: {page}");
         }
-        // What is wrong comes before what is to be watched.
+        // Findings that are wrong now come before those to watch.
         let places = ["MPay has not called", "erp does not take"].map(|said| page.find(said));
         assert!(places.is_sorted(), "{page}");
     }
@@ -349,7 +349,7 @@ async fn what_the_readiness_does_not_know_is_told_beside_it() {
             ("POST /api/webhooks/erp/resume", true),
             ("erp does not take", false),
             ("Not done by itself", false),
-            // By the line of the readiness it would be told twice.
+            // The line of the readiness would tell it a second time.
             ("answered 410 and is sent nothing", false),
         ] {
             assert_eq!(page.contains(said), is_there, "{said}: {page}");
@@ -438,7 +438,7 @@ async fn the_part_for_mpay_is_asked_how_it_stands_and_what_it_finds_is_told_once
     );
     office.memory.respond_with(|_| Err("it broke off"));
     assert!(pages(&office).await.0.contains(silent));
-    // Where the host does not let the one ask the other, nobody knows.
+    // If the host does not allow one component to ask the other, its state is unknown.
     office.memory.respond_with(|_| Err("not sent"));
     let (today, connection) = pages(&office).await;
     assert!(!today.contains(silent), "{today}");
@@ -469,7 +469,8 @@ async fn what_one_part_says_does_not_hide_what_is_worse_in_the_other() {
             .memory
             .respond_with(move |_| Ok((503, health.clone())));
     };
-    // The same mistake: of the people's door it switches off little, and nobody can pay by the other.
+    // The same mistake in both components: it switches off little of the people's door, and all payments at
+    // MPay's door.
     let (title, nobody) = (
         "The variable service_certificate has a mistake",
         "Until then MPay is not answered",
@@ -482,7 +483,7 @@ async fn what_one_part_says_does_not_hide_what_is_worse_in_the_other() {
             assert_eq!(page.contains(nobody), is_grave, "{page}");
         }
     }
-    // Several mistakes of one variable, of which the people's door knows none.
+    // Several mistakes in one variable, none of which the people's door knows.
     let two = [
         "variable services: A is there twice",
         "variable services: B is no name",
@@ -494,6 +495,6 @@ async fn what_one_part_says_does_not_hide_what_is_worse_in_the_other() {
     }
     let title = "The variable services has a mistake";
     assert_eq!(connection.matches(title).count(), 2, "{connection}");
-    // Where nobody sees in which they differ, once is enough.
+    // Readers who do not see the original lines see it once.
     assert_eq!(today.matches(title).count(), 1, "{today}");
 }

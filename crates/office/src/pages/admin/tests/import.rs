@@ -76,7 +76,7 @@ async fn columns_are_chosen_by_hand_once_and_remembered() {
         ("column:Obs", ""),
         ("service_id", "TAX"),
     ];
-    // The order has no reason yet, and its service has none.
+    // The order has no reason so far, and its service has none either.
     let page = browser.send("/admin/import", &form).await;
     assert!(
         page.text.contains("<strong>Pentru ce</strong> lipsește"),
@@ -95,7 +95,7 @@ async fn columns_are_chosen_by_hand_once_and_remembered() {
     for attribute in ["Path=/;", "HttpOnly;", "SameSite=Strict;", "Secure"] {
         assert!(set.contains(attribute), "{set}");
     }
-    // Nothing that the table says is in it.
+    // The cookie holds nothing of the table's content.
     assert!(!set.contains("Contract") && !set.contains("Rusu"), "{set}");
     let (columns, seen) = (page.field("columns"), page.field("seen"));
     let done = [
@@ -111,7 +111,7 @@ async fn columns_are_chosen_by_hand_once_and_remembered() {
     for said in ["1\u{202F}250,50", "Ana Rusu", "de sunat"] {
         assert!(order.text.contains(said), "{said}: {}", order.text);
     }
-    // The same columns again.
+    // The next table has the same columns.
     let kept = set.split(';').next().unwrap();
     browser.cookie = format!("{}; {kept}", browser.cookie);
     let next = table.replace("C-1", "C-2");
@@ -121,11 +121,11 @@ async fn columns_are_chosen_by_hand_once_and_remembered() {
         "{}",
         page.text
     );
-    // One column more is asked for.
+    // A table with one more column is asked about again.
     let other = next.replace("Obs\n", "Obs;Etaj\n");
     let page = upload(&browser, "/admin/import", other.as_bytes(), &[]).await;
     assert!(page.text.contains("Alegeți coloanele"), "{}", page.text);
-    // What a browser says it remembers is not believed.
+    // A forged cookie is not believed.
     for forged in [
         "x",
         "x!a:1",
@@ -178,7 +178,7 @@ async fn names_that_are_known_are_not_asked_for_and_the_encoding_can_be_changed(
     )
     .await;
     assert!(page.text.contains("nouă</span> 1"), "{}", page.text);
-    // Excel in Russian.
+    // As Excel in Russian writes it.
     let bytes: Vec<u8> = table
         .chars()
         .map(|c| match u32::from(c) {
@@ -253,7 +253,7 @@ async fn a_large_table_is_done_in_parts_and_goes_on_where_it_stopped() {
     );
     assert_eq!(browser.get("/admin/orders/TAX/N-499").await.status, 200);
     assert_eq!(browser.get("/admin/orders/TAX/N-500").await.status, 404);
-    // Who stopped here begins again, and is led on.
+    // Whoever stopped here can begin again, and is led to the next part.
     let page = upload(&browser, "/admin/import", table.as_bytes(), &[]).await;
     assert!(
         page.text.contains("neschimbată</span> 500"),
@@ -266,7 +266,7 @@ async fn a_large_table_is_done_in_parts_and_goes_on_where_it_stopped() {
         "{}",
         &page.text[..3000]
     );
-    // It is in the part before.
+    // The other row is in the part before.
     assert!(page.text.contains("greșeală</span> 1") && page.text.contains("cel din rândul 9"));
     let page = send(again(&page, &[("do", "1")])).await;
     assert!(
@@ -295,7 +295,7 @@ async fn a_workbook_is_confirmed_as_it_was_shown() {
     let workbook = sheet.finish().unwrap();
     let page = upload(&browser, "/admin/import", &workbook, &[]).await;
     let (file, seen) = (page.field("file64"), page.field("seen"));
-    // A zip tells when it was made: what would happen is the same a minute later.
+    // A ZIP contains its time of creation. The preview a minute later is still the same.
     tokio::time::sleep(Duration::from_secs(60)).await;
     let form = [
         ("file64", file.as_str()),

@@ -1,4 +1,4 @@
-//! Payments that are entered by hand.
+//! Tests of payments by hand.
 
 use super::*;
 
@@ -35,7 +35,7 @@ async fn a_payment_by_hand_takes_two_people() {
         .next()
         .unwrap()
         .to_owned();
-    // It waits for whoever may approve it.
+    // The proposal waits for a person who may approve it.
     let manager = office.sign_in(Role::Manager).await;
     let waits = "Propuneri care așteaptă aprobarea";
     let today = manager.get("/admin").await;
@@ -71,7 +71,7 @@ async fn a_payment_by_hand_takes_two_people() {
     for said in ["P-9", "accountant", "manager", "/admin/payments/P%2D9/void"] {
         assert!(order.text.contains(said), "{said}: {}", order.text);
     }
-    // To void it takes two as well; a manager does not approve what they have proposed.
+    // A void needs two people as well: a manager cannot approve their own proposal.
     let void = "/admin/payments/P%2D9/void";
     let page = manager.send(void, &[("note", "De două ori")]).await;
     assert_eq!(page.status, 303, "{}", page.text);

@@ -1,4 +1,5 @@
-//! The office's pages, asked as a browser asks. Here is what asks; each file has the tests of a subject.
+//! Tests of the office's pages, which send requests as a browser does. This file has the tools; each other file
+//! has the tests of one subject.
 
 mod cards;
 mod connection;
@@ -50,7 +51,7 @@ struct Office {
     memory: Memory,
 }
 
-/// What MPay's door says of itself where all is well, if it is asked.
+/// The readiness of MPay's door without mistakes, for a request that asks for it; `None` for another request.
 fn says_the_other_door(request: &Request<Bytes>) -> Option<Reply> {
     let version = env!("CARGO_PKG_VERSION");
     let is_asked = request.uri().host() == Some("mpay-provider.spin.internal");
@@ -60,7 +61,7 @@ fn says_the_other_door(request: &Request<Bytes>) -> Option<Reply> {
     })
 }
 
-/// Who is signed in.
+/// A browser in which a person is signed in.
 struct Browser<'a> {
     office: &'a Office,
     cookie: String,
@@ -95,12 +96,12 @@ impl Office {
         Self::made(&[], &[])
     }
 
-    /// Without the principals of these roles.
+    /// An office whose configuration has no principals of these roles.
     fn without(roles: &[Role]) -> Self {
         Self::made(roles, &[])
     }
 
-    /// With these variables too.
+    /// An office with these variables in addition.
     fn with(more: &[(&'static str, &str)]) -> Self {
         Self::made(&[], more)
     }
@@ -201,7 +202,7 @@ impl Browser<'_> {
             .await
     }
 
-    /// Sends a form that a page of this session holds.
+    /// Sends a form as the pages of this session have it, with the session's token.
     async fn send(&self, address: &str, form: &[(&str, &str)]) -> Page {
         let page = self.get("/admin").await;
         let token = page.field("form");
@@ -246,7 +247,7 @@ async fn upload(
     }
 }
 
-/// Whether a page has a sentence that its catalogue does not have.
+/// The first sentence on the page that stayed English because its catalogue lacks it.
 fn in_english(page: &Page) -> Option<&str> {
     let (_, rest) = page.text.split_once("<span lang=\"en\">")?;
     rest.split("</span>").next()

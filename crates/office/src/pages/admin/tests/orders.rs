@@ -1,4 +1,4 @@
-//! Orders: registered, found, changed, exported, printed, and their history.
+//! Tests of orders: registration, search, changes, export, printing, history.
 
 use super::*;
 
@@ -60,7 +60,7 @@ async fn an_order_is_registered_once_found_and_changed_by_who_saw_it() {
         .await;
     assert_eq!(late.status, 412);
     assert!(late.text.contains("Altcineva a modificat"), "{}", late.text);
-    // A number that is taken is not amended unawares.
+    // A number that is taken does not amend its order unnoticed.
     let form = [
         ("service_id", "TAX"),
         ("order_key", key),
@@ -68,7 +68,7 @@ async fn an_order_is_registered_once_found_and_changed_by_who_saw_it() {
         ("amount_due", "1"),
     ];
     assert_eq!(browser.send("/admin/orders/new", &form).await.status, 412);
-    // No amount is read that could mean two things.
+    // An amount with two readings is refused.
     for amount in ["1,2,3", "1.250", "1,250", "-5", "1e3", "mult"] {
         let form = [
             ("service_id", "TAX"),
@@ -136,7 +136,7 @@ async fn an_order_is_amended_by_what_was_typed_alone() {
             ("customer_id", "2000000000006"),
         ]
     };
-    // A mistake keeps what was typed, and says what is wrong by its field.
+    // After a mistake the form keeps the input, and names the mistake beside its field.
     let page = browser.send(address, &amend("1.250", "Ion <b>")).await;
     assert_eq!(page.status, 422, "{}", page.text);
     for said in [
@@ -159,12 +159,12 @@ async fn an_order_is_amended_by_what_was_typed_alone() {
         "{}",
         page.text
     );
-    // The line says what the order does.
+    // The line has the order's reason.
     assert!(page.text.contains("1 · Amendă"), "{}", page.text);
-    // Who saw the order as it was does not change it.
+    // A person who saw an earlier state of the order cannot change it.
     let late = browser.send(address, &amend("5", "x")).await;
     assert_eq!(late.status, 412);
-    // Nobody else is offered it, nor does it.
+    // People without the role are not offered the form, and cannot send it.
     let reader = office.sign_in(Role::Read).await;
     let page_of_reader = reader.get(address).await;
     assert!(!page_of_reader.text.contains("name=\"amend\""));
@@ -413,7 +413,7 @@ async fn the_history_of_an_order_says_who_changed_what() {
             clerk.send(address, &[("etag", &etag), ("set", set)]).await;
         }
     }
-    // The order's page has the latest; the rest is one link away.
+    // The order's page shows the latest events and links to the rest.
     let link = format!("href=\"{whole}?lang=ro\"");
     assert!(clerk.get(address).await.text.contains(&link));
     assert_eq!(clerk.get("/admin/orders/TAX/2/history").await.status, 404);

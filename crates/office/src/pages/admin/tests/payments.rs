@@ -1,4 +1,4 @@
-//! Payments, what is to be looked at of them, and statements.
+//! Tests of payments, their flags, and statements.
 
 use tables::{Options, Table};
 
@@ -97,7 +97,7 @@ async fn what_was_given_back_is_written_like_other_amounts() {
     let page = browser.get("/admin/payments").await;
     let amount = "-4\u{202F}000,00\u{A0}MDL";
     assert!(page.text.contains(amount), "{}", page.text);
-    // A statement has its own as well.
+    // The page about a statement shows its negative amounts as well.
     let fields = [
         ("from", "2026-06-01"),
         ("to", "2026-06-30"),
@@ -140,7 +140,7 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     for said in ["P-1", "P-9", "cu altă sumă", "neînregistrate"] {
         assert!(page.text.contains(said), "{said}: {}", page.text);
     }
-    // Each list says what to do, and is downloaded; what is not recorded is entered by hand.
+    // Each list gives instructions and can be downloaded. An unrecorded payment can be entered by hand.
     for said in [
         "Dacă a fost reținut drept comision",
         "/admin/payments/manual?payment_id=P%2D9&amp;amount=7%2E00&amp;lang=ro",
@@ -173,7 +173,7 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     }
     let asked: Vec<_> = form.iter().copied().chain([("list", "all")]).collect();
     assert_eq!(browser.send("/admin/settlement", &asked).await.status, 422);
-    // The next one with these columns is proposed as this one was chosen: without the date.
+    // For the next statement with these columns the same choice is proposed: without the date.
     let kept = page.header("set-cookie").split(';').next().unwrap();
     let again = Browser {
         office: &office,
@@ -191,7 +191,7 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     assert_eq!(clerk.send("/admin/settlement", &asked).await.status, 403);
 }
 
-/// What the page says of a statement whose columns are named as the parameters are.
+/// The page's text about a statement whose columns have the names of the parameters.
 async fn compared(browser: &Browser<'_>, columns: &[&str], statement: &str) -> String {
     let columns = columns.iter().map(|name| (*name, *name));
     let days = [("from", "2026-06-01"), ("to", "2026-06-30")];
@@ -216,7 +216,7 @@ async fn only_what_may_be_a_payment_that_nobody_recorded_is_offered_to_be_entere
     let (of_orders, by_number) = (["order_key", "amount"], ["payment_id", "amount"]);
     let new = "Nu se potrivește nicio plată înregistrată";
     for (columns, statement, says, is_offered) in [
-        // The sum of a day, and of several payments, that is another one.
+        // The sum of a day, and of several payments, differs from the recorded one.
         (
             of_day,
             "date;amount\n2026-06-01;999\n",
@@ -229,14 +229,14 @@ async fn only_what_may_be_a_payment_that_nobody_recorded_is_offered_to_be_entere
             "alta decât a plăților ei",
             false,
         ),
-        // A second row of what one payment alone can be.
+        // A second row for something that only one payment can be.
         (
             of_orders,
             "order_key;amount\n1;10\n1;10\n",
             "apar în alte rânduri",
             false,
         ),
-        // What takes back what the statement does not show, and a refund by a number that nobody told.
+        // A reversal of an entry that the statement does not show, and a refund by an unknown number.
         (
             of_orders,
             "order_key;amount\n2;-10\n",

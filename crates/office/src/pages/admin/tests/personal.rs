@@ -1,4 +1,4 @@
-//! What is kept of a person, and its erasure.
+//! Tests of a person's data and its erasure.
 
 use super::*;
 
@@ -59,7 +59,7 @@ async fn a_manager_erases_a_person_by_typing_their_code_again() {
         assert_eq!(page.status, 422);
         assert!(page.text.contains("id=\"wrong-again\""), "{}", page.text);
     }
-    // Nobody is never everybody.
+    // A request that names nobody never erases everybody.
     assert_eq!(browser.send("/admin/personal", &[]).await.status, 422);
     let order = browser.get("/admin/orders/TAX/A-1").await;
     assert!(order.text.contains("Ana Rusu"), "{}", order.text);

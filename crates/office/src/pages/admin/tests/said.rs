@@ -1,4 +1,4 @@
-//! What is wrong, in the reader's language.
+//! Tests of errors in the reader's language.
 
 use super::*;
 
@@ -93,7 +93,7 @@ async fn what_is_wrong_is_said_in_the_readers_language() {
                 what,
             );
         }
-        // What an order of its state does not take.
+        // A change that the order's status does not allow.
         let path = "/admin/orders/TAX/paid";
         let etag = browser.get(path).await.field("etag");
         for set in ["Cancelled", "Blue", "Refunded"] {

@@ -1,4 +1,4 @@
-//! What strangers write, and what the pages forbid browsers.
+//! Tests against hostile input, and of the policies that the pages give browsers.
 
 use super::*;
 
@@ -89,7 +89,7 @@ async fn what_strangers_write_is_only_shown() {
     ] {
         pages.push(("form", browser.send(address, &form).await));
     }
-    // In a table's cells, its columns, and what is said of them.
+    // Hostile text in a table's cells, in its column names, and in the answers about them.
     let quoted = "\"<b>\"\"'&x\"";
     let rows = format!(
         "service_id;order_key;reason;amount_due\nTAX;{quoted};{quoted};1\n{quoted};{quoted};{quoted};5 {quoted}\nTAX;A;x;{quoted}\n"

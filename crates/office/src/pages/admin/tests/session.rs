@@ -1,4 +1,4 @@
-//! Who is let in, for how long, and what their role lets them do.
+//! Tests of signing in, the length of sessions, and roles.
 
 use super::*;
 
@@ -50,7 +50,7 @@ async fn only_people_with_a_token_are_let_in() {
         assert_eq!((page.status, page.header("set-cookie")), (401, ""));
         assert!(page.text.contains(said), "{}", page.text);
     }
-    // Who guesses costs the books nothing.
+    // A guessed token causes no read of the books.
     assert_eq!(office.memory.take_calls(), [""; 0]);
     for role in Role::ALL.into_iter().filter(|role| *role != Role::Program) {
         let browser = office.sign_in(role).await;
@@ -118,7 +118,7 @@ async fn the_cookie_is_of_this_host_alone_and_no_script_reads_it() {
 async fn a_session_ends_by_itself_and_with_its_principal() {
     let office = Office::new();
     let mut browser = office.sign_in(Role::Clerk).await;
-    // Each page makes it last.
+    // Each page extends the session.
     for minute in 0..16 {
         tokio::time::sleep(Duration::from_secs(29 * 60)).await;
         let page = browser.get("/admin").await;
@@ -150,10 +150,11 @@ async fn a_session_ends_by_itself_and_with_its_principal() {
     assert_eq!(forged.get("/admin").await.status, 303);
     let page = browser.send("/admin/sign-out?lang=ru", &[]).await;
     assert_eq!(page.status, 303);
-    // Who reads Russian goes on in Russian.
+    // A reader of Russian stays in Russian.
     assert_eq!(page.header("location"), "/admin/sign-in?lang=ru");
     assert!(page.header("set-cookie").contains("Max-Age=0"));
-    // A copy of the cookie is good for nothing, nor is that of another device; others go on.
+    // A copied cookie, and the session on another device, are useless after it. Other people's sessions
+    // continue.
     assert_eq!(browser.get("/admin").await.status, 303);
     assert_eq!(browser.post("/admin/orders/new", &[]).await.status, 303);
     let again = office.sign_in(Role::Clerk).await;
@@ -163,14 +164,14 @@ async fn a_session_ends_by_itself_and_with_its_principal() {
     again.send("/admin/sign-out", &[]).await;
     assert_eq!(device.get("/admin").await.status, 303);
     assert_eq!(manager.get("/admin").await.status, 200);
-    // Where that cannot be read nobody is let in.
+    // If the store cannot be read, nobody is let in.
     let clerk = office.sign_in(Role::Clerk).await;
     let faults = (0..8).map(|_| Fault::Fail);
     office.memory.script(faults);
     assert_eq!(clerk.get("/admin").await.status, 503);
     office.memory.script([]);
     assert_eq!(clerk.get("/admin").await.status, 200);
-    // A token that became that of a program is no person's any more.
+    // A token whose role became `program` no longer signs a person in.
     let pages = office.app.config.as_ref().unwrap().pages.as_ref().unwrap();
     let session = Session::begin(
         &token(Role::Program),
@@ -237,7 +238,7 @@ async fn forms_of_others_are_refused() {
             (405, "GET, HEAD, POST")
         );
     }
-    // Who comes from another site without the cookie is asked to come again, and then has it.
+    // A browser that comes from another site without the cookie is asked to come again, and then sends it.
     let headers = [("sec-fetch-site", "cross-site")];
     let page = office.ask("GET", address, &headers, &[]).await;
     assert!(

@@ -1,10 +1,10 @@
-//! Today: what came in, and what needs somebody.
+//! Tests of Today: the money that arrived, and the matters that need a person.
 
 use mpay_ledger::Platform as _;
 
 use super::*;
 
-/// Events of no money, as many.
+/// Adds `count` events without money to the journal.
 async fn fill_journal(memory: &Memory, count: u64) {
     let at = memory.now();
     let last = memory.increment("journal", count).await.unwrap();
@@ -29,7 +29,7 @@ async fn today_says_how_payments_came_to_an_account() {
     let (before, _) = page.text.split_once("20,00").unwrap();
     let row = before.rsplit_once("<tr>").unwrap().1;
     assert!(row.contains("</code> cu cardul"), "{row}");
-    // The table of what needs somebody is as wide as the page.
+    // This table spans the page.
     assert!(!page.text.contains("columns"), "{}", page.text);
 }
 
@@ -43,7 +43,7 @@ async fn the_last_weeks_are_drawn_and_told_as_a_table() {
     tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
     let browser = office.sign_in(Role::Read).await;
     let page = browser.get("/admin").await;
-    // The highest day is as high as the picture, and the other a quarter of it.
+    // The bar of the highest day is as high as the chart; the other day's is a quarter of it.
     for said in [
         "height=\"120\"",
         "height=\"30\"",
@@ -63,7 +63,7 @@ async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
     fill_journal(&office.memory, 400).await;
     record(&office.memory, "P", "1", "10").await.unwrap();
     let browser = office.sign_in(Role::Read).await;
-    // What was refused is looked for apart.
+    // Refusals are looked for separately.
     while browser
         .get("/admin/refusals")
         .await
@@ -91,7 +91,7 @@ async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
         assert!(!page.text.contains("10,00"), "{}", page.text);
         assert!(!page.text.contains("Astăzi încă nimic"), "{}", page.text);
         assert_eq!(by_itself(&page).as_deref(), Some(next));
-        // Who wants to read in peace stays, and goes on by a link.
+        // A reader who wants no reloads stays, and continues by a link.
         let link = format!("href=\"{}\"", stay.replace('&', "&amp;"));
         assert!(page.text.contains(&link), "{}", page.text);
         office.memory.remove("note/paid-on-2026-06-01");
@@ -103,12 +103,12 @@ async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
         assert!(page.text.contains("10,00"), "{}", page.text);
         assert_eq!(by_itself(&page), None, "{}", page.text);
     }
-    // Not for ever.
+    // Reloads end at some point.
     office.memory.remove("note/paid-on-2026-06-01");
     let page = browser.get("/admin?n=300").await;
     assert!(page.text.contains(says), "{}", page.text);
     assert_eq!(by_itself(&page), None, "{}", page.text);
-    // The list of its payments goes on by a link, and has the sums of all.
+    // The list of the day's payments continues by a link, and has the sums of all of them.
     let page = browser.get("/admin/payments").await;
     assert!(page.text.contains("10,00"), "{}", page.text);
     let (_, next) = page.text.split_once("cursor=").unwrap();
@@ -120,7 +120,7 @@ async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
     assert!(page.text.contains("<code>P</code>"), "{}", page.text);
 }
 
-/// Orders, each with a payment, as many: what the books hold of one, copied.
+/// Adds `count` orders with one payment each: copies of the records of one.
 async fn fill_with_payments(memory: &Memory, count: u64) {
     memory.take_calls();
     register(memory, "key-00000", "10").await.unwrap();
@@ -159,7 +159,7 @@ async fn fill_with_payments(memory: &Memory, count: u64) {
     }
 }
 
-/// How many keys were read, and how many calls that took.
+/// Number of keys read, and number of calls that read them.
 fn reads(memory: &Memory) -> (usize, usize) {
     let calls = memory.take_calls();
     let keys = calls.iter().map(|call| call.split(' ').count() - 1);
@@ -169,13 +169,13 @@ fn reads(memory: &Memory) -> (usize, usize) {
 #[tokio::test(start_paused = true)]
 async fn no_look_at_a_day_of_ten_thousand_payments_reads_much_and_one_sees_it_whole_in_the_end() {
     let day = "/admin/payments?date=2026-06-01";
-    // Of the large day the first looks alone: each costs as much as the next.
+    // Of the large day only the first few looks are measured, since every later look costs the same.
     for (count, most, total) in [(10_000, 4, "100000,00"), (800, 99, "8000,00")] {
         let office = Office::new();
         fill_with_payments(&office.memory, count).await;
         for (hours, pages) in [
             (0, ["/admin", day, "/admin/refusals", "/admin/connection"]),
-            // What is over is closed by whoever looks first.
+            // A day that is over is closed by the first reader.
             (24, [day, "/admin", "/admin/connection", "/admin/refusals"]),
         ] {
             tokio::time::sleep(Duration::from_secs(hours * 3600)).await;
@@ -269,7 +269,7 @@ async fn today_says_that_older_orders_and_proposals_may_need_somebody() {
     assert_eq!(proposed.status, 303, "{}", proposed.text);
     let browser = office.sign_in(manager).await;
     let needs = async || {
-        // What was refused is looked for apart.
+        // Refusals are looked for separately.
         for _ in 0..40 {
             browser.get("/admin/refusals").await;
         }
@@ -300,7 +300,7 @@ async fn today_says_that_older_orders_and_proposals_may_need_somebody() {
         assert!(text.contains(says), "{text}");
         let (_, rest) = text.split_once(begin).unwrap();
         let cursor = rest.split(['&', '"']).next().unwrap();
-        // What it leads to finds it in the end.
+        // The link finds it in the end.
         let begin = begin.replace("&amp;", "&");
         let mut address = format!("{begin}{cursor}");
         for _ in 0..5 {
@@ -337,7 +337,7 @@ async fn no_page_is_loaded_again_while_somebody_may_type_on_it() {
         let page = browser.get("/admin/refusals").await;
         assert_eq!(page.text.contains("name=\"note\""), types, "{}", page.text);
         assert_eq!(!page.text.contains("http-equiv"), types, "{}", page.text);
-        // It goes on by its link.
+        // The page continues by its link.
         assert!(page.text.contains("Nu s-a căutat"), "{}", page.text);
         assert!(
             page.text.contains("/admin/refusals?stay=1"),
