@@ -41,8 +41,19 @@
 //! | `verdict`, `exchange` | how a check ends; what was sent and received |
 //! | `orders` | the orders that checks need |
 //! | `session` | MPay's side while checks run |
+//! | `reply` | answers of the provider, read |
 //! | `check`, `areas` | a check, and all of them |
 //! | `report` | what came out |
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 mod areas;
 mod check;
@@ -52,6 +63,7 @@ mod message;
 mod names;
 mod node;
 mod orders;
+mod reply;
 mod report;
 mod session;
 mod text;

@@ -3,7 +3,8 @@
 //!
 //! * `operations`: an endpoint's description in the words of OpenAPI, and the problems that all share.
 //! * `schemas`: the types' schemas, with what the types of serialisation do not say.
-//! * `members`: what every member and every parameter means.
+//! * `members`, `parameters`: the meaning of every member and of every parameter.
+//! * `shapes`: what values must be, as the types of the domain have it.
 //!
 //! A test compares the document with the file, and writes that:
 //! `UPDATE_OPENAPI=1 cargo test -p describe`.
@@ -15,7 +16,9 @@
 
 mod members;
 mod operations;
+mod parameters;
 mod schemas;
+mod shapes;
 
 use mpay_door::ProblemDocument;
 use mpay_ledger::memory::Memory;
@@ -67,7 +70,7 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": self::schemas::schemas(schemas),
-            "parameters": members::parameters(),
+            "parameters": parameters::parameters(),
             "responses": problem_responses(),
             "securitySchemes": {
                 "token": {

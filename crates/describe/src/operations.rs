@@ -3,7 +3,7 @@
 use mpay_office::{access::Role, api::description::Operation};
 use serde_json::{Map, Value, json};
 
-use crate::members::reference;
+use crate::shapes::reference;
 
 /// Problem documents by status: the name of the response, and when it is the answer.
 const PROBLEMS: [(u16, &str, &str); 12] = [

@@ -3,7 +3,7 @@
 use mpay_office::api::description::Schemas;
 use serde_json::{Map, Value, json};
 
-use super::{members, operations::schemas_without_token};
+use super::{members, operations::schemas_without_token, shapes};
 
 /// All schemas that were referred to, by their names.
 pub fn schemas(collected: Schemas) -> Map<String, Value> {
@@ -22,7 +22,7 @@ pub fn schemas(collected: Schemas) -> Map<String, Value> {
         schemas.remove(name);
     }
     schemas.insert("OrderPatch".to_owned(), patch(&schemas["Order"]));
-    let own = members::shared().into_iter().chain(schemas_without_token());
+    let own = shapes::shared().into_iter().chain(schemas_without_token());
     let own: Vec<_> = own
         .map(|(name, schema)| (name.to_owned(), schema))
         .chain(events(&mut schemas["EventAnswer"]))
@@ -52,7 +52,7 @@ fn events(answer: &mut Value) -> Vec<(String, Value)> {
         let of_type = own["properties"]["type"]["const"].as_str();
         let of_type = of_type.expect("the type of an event").to_owned();
         let name = event_name(&of_type);
-        let reference = members::reference(&name);
+        let reference = shapes::reference(&name);
         mapping.insert(of_type, reference["$ref"].clone());
         let event = json!({
             "description": alternative["description"],
@@ -62,7 +62,7 @@ fn events(answer: &mut Value) -> Vec<(String, Value)> {
     }
     *answer = json!({
         "description": answer["description"],
-        "oneOf": events.iter().map(|(name, _)| members::reference(name)).collect::<Vec<_>>(),
+        "oneOf": events.iter().map(|(name, _)| shapes::reference(name)).collect::<Vec<_>>(),
         "discriminator": {"propertyName": "type", "mapping": mapping}
     });
     events
@@ -198,7 +198,7 @@ fn patch(order: &Value) -> Value {
         let description = property["description"].take();
         *property = match name.as_str() {
             // Of a text in several languages one may be given, or taken away.
-            "reason" => json!({"anyOf": [members::localized_patch(), {"type": "null"}]}),
+            "reason" => json!({"anyOf": [shapes::localized_patch(), {"type": "null"}]}),
             _ => {
                 remove_null(property);
                 json!({"anyOf": [property, {"type": "null"}]})

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{Method, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use mpay_ledger::{Ledger, Platform};
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::{
     Problem,
     app::{App, Configuration},
     clock::UNREMARKABLE,
+    http::{json, must_read},
     log,
     probe::Probed,
 };
@@ -47,12 +48,9 @@ struct Health<'a> {
 /// # Errors
 /// A [`Problem`] for other methods than GET and HEAD.
 pub fn live(method: &Method) -> Result<Response<Bytes>, Problem> {
-    check_method(method)?;
+    must_read(method)?;
     log::is_routine();
-    Ok(json(
-        StatusCode::OK,
-        Bytes::from_static(b"{\"status\":\"live\"}"),
-    ))
+    Ok(json(StatusCode::OK, "{\"status\":\"live\"}"))
 }
 
 /// Answers for the readiness. 200 means that calls are answered, though perhaps something is wrong.
@@ -69,7 +67,7 @@ pub async fn ready<C: Configuration, P: Platform>(
     rsa_engine: Option<&str>,
     more: Vec<String>,
 ) -> Result<Response<Bytes>, Problem> {
-    check_method(method)?;
+    must_read(method)?;
     log::is_routine();
     let paused = app.paused.get();
     let probed = app.probe.look(store, !paused).await;
@@ -130,7 +128,7 @@ pub async fn ready<C: Configuration, P: Platform>(
         warnings: &warnings,
     };
     let text = serde_json::to_vec(&health).map_err(Problem::internal)?;
-    Ok(json(status, Bytes::from(text)))
+    Ok(json(status, text))
 }
 
 /// By how much this host's clock differs from others, from how much on that is worth a word, and
@@ -164,25 +162,6 @@ fn clocks<C: Configuration>(
         clocks.push((ahead.abs(), (allowed / 2).max(UNREMARKABLE), text));
     }
     clocks
-}
-
-fn check_method(method: &Method) -> Result<(), Problem> {
-    match *method {
-        Method::GET | Method::HEAD => Ok(()),
-        _ => Err(Problem::method_not_allowed("GET, HEAD")),
-    }
-}
-
-fn json(status: StatusCode, text: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(text);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 #[cfg(test)]

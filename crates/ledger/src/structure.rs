@@ -2,17 +2,17 @@
 //! which.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     path::Path,
 };
 
 use super::keys::TABLE;
 
-/// The crate's own sources, but for tests and this table: name of the module, and its code.
-fn sources() -> Vec<(String, String)> {
+/// The crate's own sources, but for tests and this table: the code by the name of the module.
+fn sources() -> BTreeMap<String, String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let folders = ["", "json", "orders"].map(|folder| source.join(folder));
+    let folders = ["", "cards", "erasures", "json", "orders"].map(|folder| source.join(folder));
     let files = folders.iter().flat_map(|folder| {
         let entries = fs::read_dir(folder).unwrap();
         entries.map(|entry| entry.unwrap().path())
@@ -30,9 +30,13 @@ fn sources() -> Vec<(String, String)> {
     let others = ["keys", "lib", "testing"];
     let is_test =
         |name: &str| name.ends_with("tests") || ["properties", "structure"].contains(&name);
-    named
-        .filter(|(name, _)| !others.contains(&name.as_str()) && !is_test(name))
-        .collect()
+    let mut sources = BTreeMap::<String, String>::new();
+    for (name, text) in named {
+        if !others.contains(&name.as_str()) && !is_test(&name) {
+            sources.entry(name).or_default().push_str(&text);
+        }
+    }
+    sources
 }
 
 /// True if `word` stands in a text by itself.

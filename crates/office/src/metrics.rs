@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header, request::Parts};
-use mpay_door::{Configuration as _, Platform, Problem, log};
+use mpay_door::{Configuration as _, Platform, Problem, http::must_read, log};
 use mpay_ledger::{JOURNAL_MENDED, Ledger, Span, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -52,9 +52,7 @@ pub async fn answer<P: Platform>(
     store: &Ledger<P>,
     parts: &Parts,
 ) -> Result<Response<Bytes>, Problem> {
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return Err(Problem::method_not_allowed("GET, HEAD"));
-    }
+    must_read(&parts.method)?;
     let config = app.config.as_ref().map_err(|_| service::not_configured())?;
     let call = Call {
         app,

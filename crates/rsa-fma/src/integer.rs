@@ -149,6 +149,7 @@ impl<const L: usize, const M: usize> Montgomery<M> for Integer<L, M> {
     }
 
     #[inline(never)]
+    #[allow(clippy::expect_used, reason = "there are as many moduli as elements")]
     fn export(&self, x: &Self::Element) -> [Zeroizing<Vec<u8>>; M] {
         let mut moduli = self.0.iter().zip(&x.0);
         [(); M].map(|()| {

@@ -51,10 +51,16 @@
 //!   Copies that the compiler keeps in registers or on the stack are overwritten by what follows, not
 //!   deliberately.
 //! * **No decryption**: RUSTSEC-2023-0071 concerns that.
+// Not `indexing_slicing`: positions follow from the number of digits alone, which is no input.
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)
+)]
 #![forbid(unsafe_code)]
 
 mod choice;
 #[cfg(any(test, feature = "contract"))]
+#[allow(clippy::expect_used, reason = "for tests alone")]
 pub mod contract;
 mod digits;
 mod engine;

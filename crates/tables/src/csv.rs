@@ -1,6 +1,27 @@
 //! Text to rows (RFC 4180, and the variants that programs write).
 
-use crate::{MAX_COLUMNS, Separator, TableError};
+use crate::{MAX_COLUMNS, TableError};
+
+/// The separator of two cells of a CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separator {
+    /// `,`, and a point in amounts.
+    Comma,
+    /// `;`, and a comma in amounts: what a spreadsheet in Romanian or Russian expects.
+    Semicolon,
+    /// A tab, and a point in amounts.
+    Tab,
+}
+
+impl Separator {
+    pub(crate) fn byte(self) -> u8 {
+        match self {
+            Self::Comma => b',',
+            Self::Semicolon => b';',
+            Self::Tab => b'\t',
+        }
+    }
+}
 
 /// The beginning of the line that tells Excel the separator.
 const SEPARATOR_LINE: &str = "sep=";

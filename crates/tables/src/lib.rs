@@ -33,6 +33,7 @@
 mod amount;
 mod calendar;
 mod cell;
+mod columns;
 mod csv;
 mod date;
 mod encoding;
@@ -40,6 +41,7 @@ mod error;
 mod guard;
 mod identifier;
 mod kind;
+mod limits;
 mod sheet;
 mod table;
 mod xlsx;
@@ -47,22 +49,16 @@ mod zip;
 
 pub use amount::Amount;
 pub use cell::{Cell, Moment, Number};
+pub use csv::Separator;
 pub use encoding::Encoding;
 pub use error::{CellError, TableError};
 pub use kind::FileKind;
-pub use sheet::{Format, Separator, Sheet, Value};
-pub use table::{Column, Limits, Meaning, Options, Row, RowKind, Source, Table};
+pub use limits::{Limits, MAX_CELLS, MAX_TEXT, MAX_UNPACKED};
+pub use sheet::{Format, Sheet, Value};
+pub use table::{Column, Meaning, Options, Row, RowKind, Source, Table};
 pub use zip::{archive, compressed_archive};
 
-/// The most bytes that an XLSX may have once it is unpacked, unless [`Limits`] say otherwise: a file
-/// that is made to be larger than any memory is refused before it is unpacked.
-pub const MAX_UNPACKED: usize = 16_000_000;
 /// The most cells of one row.
 pub const MAX_COLUMNS: usize = 1000;
-/// The most cells of a table that are not empty, unless [`Limits`] say otherwise.
-pub const MAX_CELLS: usize = 400_000;
-/// The most bytes of text in all cells, unless [`Limits`] say otherwise: a workbook names a text once
-/// and shows it anywhere.
-pub const MAX_TEXT: usize = 16_000_000;
 /// The number of rows among which the one that names the columns is looked for.
 pub const MAX_HEADER_ROW: usize = 100;

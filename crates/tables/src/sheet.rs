@@ -1,27 +1,9 @@
 use std::fmt::Write as _;
 
-use crate::{Cell, Moment, Number, Row, Source, Table, guard::guarded, zip};
-
-/// The separator of two cells of a CSV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Separator {
-    /// `,`, and a point in amounts.
-    Comma,
-    /// `;`, and a comma in amounts: what a spreadsheet in Romanian or Russian expects.
-    Semicolon,
-    /// A tab, and a point in amounts.
-    Tab,
-}
-
-impl Separator {
-    pub(crate) fn byte(self) -> u8 {
-        match self {
-            Self::Comma => b',',
-            Self::Semicolon => b';',
-            Self::Tab => b'\t',
-        }
-    }
-}
+use crate::{
+    Cell, Moment, Number, Row, Separator, Source, Table, columns::column_letters, guard::guarded,
+    zip,
+};
 
 /// The format in which a [`Sheet`] is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -393,18 +375,6 @@ fn no_date(amount: &str) -> String {
     } else {
         amount.to_owned()
     }
-}
-
-/// The letters by which spreadsheets call a column: A to Z, AA and so on.
-pub(crate) fn column_letters(position: usize) -> String {
-    let mut letters = Vec::new();
-    let mut rest = position + 1;
-    while rest > 0 {
-        let letter = u8::try_from((rest - 1) % 26).unwrap_or_default();
-        letters.push(char::from(b'A' + letter));
-        rest = (rest - 1) / 26;
-    }
-    letters.iter().rev().collect()
 }
 
 /// Text in XML; characters that XML cannot have are written as workbooks write them (ISO/IEC 29500,

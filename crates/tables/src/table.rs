@@ -1,8 +1,8 @@
 use std::fmt;
 
 use crate::{
-    Amount, Cell, Encoding, FileKind, MAX_CELLS, MAX_COLUMNS, MAX_HEADER_ROW, MAX_TEXT,
-    MAX_UNPACKED, Separator, TableError, csv, encoding, sheet::column_letters, xlsx,
+    Amount, Cell, Encoding, FileKind, Limits, MAX_HEADER_ROW, Separator, TableError,
+    columns::column_letters, csv, encoding, limits::Size, xlsx,
 };
 
 /// The name of the column that this name means; `None` if it means itself.
@@ -30,28 +30,6 @@ impl fmt::Debug for Options<'_> {
             .field("encoding", &self.encoding)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
-    }
-}
-
-/// The limits of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Cells that are not empty.
-    pub cells: usize,
-    /// Bytes of text in all cells.
-    pub text: usize,
-    /// Bytes of an XLSX once it is unpacked.
-    pub unpacked: usize,
-}
-
-/// [`MAX_CELLS`], [`MAX_TEXT`] and [`MAX_UNPACKED`].
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            cells: MAX_CELLS,
-            text: MAX_TEXT,
-            unpacked: MAX_UNPACKED,
-        }
     }
 }
 
@@ -497,46 +475,6 @@ fn trimmed_mark(text: &str) -> &str {
     text.strip_prefix('\u{FEFF}').unwrap_or(text)
 }
 
-/// The size of the rows that were read so far.
-pub(crate) struct Size {
-    limits: Limits,
-    cells: usize,
-    text: usize,
-}
-
-impl Size {
-    /// Nothing was read.
-    pub fn within(limits: Limits) -> Self {
-        Self {
-            limits,
-            cells: 0,
-            text: 0,
-        }
-    }
-
-    /// Counts a row in.
-    pub fn add(&mut self, cells: &[Cell]) -> Result<(), TableError> {
-        for cell in cells {
-            let text = match cell {
-                Cell::Empty => continue,
-                Cell::Written(text) | Cell::Text(text) | Cell::Error(text) => text.len(),
-                _ => 0,
-            };
-            self.cells += 1;
-            self.text += text;
-        }
-        let too_large = |most, what| Err(TableError::TooLarge { most, what });
-        if self.cells > self.limits.cells {
-            return too_large(self.limits.cells, "cells");
-        }
-        if self.text > self.limits.text {
-            return too_large(self.limits.text, "bytes of text");
-        }
-        debug_assert!(cells.len() <= MAX_COLUMNS + 1);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -655,7 +593,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert_eq!(pdf, "The file is a PDF. Save it as CSV UTF-8 or as XLSX.");
-        let many = "a\n".repeat(MAX_CELLS + 1);
+        let many = "a\n".repeat(crate::MAX_CELLS + 1);
         assert!(matches!(read(&many, &[]), Err(TableError::TooLarge { .. })));
     }
 

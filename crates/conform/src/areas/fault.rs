@@ -7,7 +7,8 @@ use crate::{
     forge,
     message::{piece, swap},
     names::MPAY,
-    session::{GET_ORDER_DETAILS, Reply, Sample, Session},
+    reply::{GET_ORDER_DETAILS, Reply},
+    session::{Sample, Session},
     verdict::{Verdict, hold},
 };
 use mpay_client::{Confirmation, encode_query};

@@ -7,7 +7,8 @@ use crate::{
     message::swap,
     node::Node,
     orders::Role,
-    session::{CONFIRM_ORDER_PAYMENT, Reply, Session, amount},
+    reply::{CONFIRM_ORDER_PAYMENT, Reply, amount},
+    session::Session,
     verdict::{Verdict, hold},
 };
 use mpay_client::Confirmation;
@@ -476,7 +477,7 @@ fn respelled(s: &mut Session, what: &str, spelled: &str) -> Verdict {
 }
 
 fn success(what: &str, reply: &Reply) -> Verdict {
-    crate::session::accepted(what, reply)
+    crate::reply::accepted(what, reply)
 }
 
 fn refused(reply: &Reply) -> Verdict {

@@ -7,7 +7,8 @@ use crate::{
     names::MPAY,
     node::Node,
     orders::Role,
-    session::{Session, order_in},
+    reply::order_in,
+    session::Session,
     verdict::{Verdict, hold, skipped},
 };
 

@@ -6,7 +6,7 @@ use crate::{
     check::{Check, must, should},
     node::Node,
     orders::Role,
-    session::{CONFIRM_ORDER_PAYMENT, amount, is_payable},
+    reply::{CONFIRM_ORDER_PAYMENT, amount, is_payable},
     verdict::{Verdict, failed, hold, skipped},
 };
 

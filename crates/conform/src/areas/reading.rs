@@ -9,7 +9,8 @@ use crate::{
     names::{MPAY, XSI},
     node::Node,
     orders::Role,
-    session::{GET_ORDER_DETAILS, Session, accepted, amount, order_in},
+    reply::{GET_ORDER_DETAILS, accepted, amount, order_in},
+    session::Session,
     verdict::{Verdict, hold},
 };
 use mpay_client::{Confirmation, encode_query};

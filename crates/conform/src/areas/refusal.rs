@@ -10,7 +10,8 @@ use crate::{
     check::{Check, must, should},
     forge,
     message::Identity,
-    session::{Session, accepted, amount},
+    reply::{accepted, amount},
+    session::Session,
     verdict::{Verdict, hold},
 };
 

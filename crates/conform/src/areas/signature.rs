@@ -15,7 +15,8 @@ use crate::{
     message::{Inspection, inspect, swap},
     names::{BASE64_BINARY, EXC_C14N, THUMBPRINT, X509_PROFILE},
     node::Node,
-    session::{Reply, Sample, Session, order_in},
+    reply::{Reply, order_in},
+    session::{Sample, Session},
     verdict::{Verdict, failed, hold, skipped},
 };
 

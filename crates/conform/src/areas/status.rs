@@ -5,7 +5,8 @@ use mpay_domain::Money;
 use crate::{
     check::{Check, must, should},
     orders::Role,
-    session::{Session, amount},
+    reply::amount,
+    session::Session,
     verdict::{Verdict, hold},
 };
 

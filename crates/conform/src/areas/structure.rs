@@ -7,7 +7,8 @@ use crate::{
     names::MPAY,
     node::Node,
     orders::Role,
-    session::{CONFIRM_ORDER_PAYMENT, Sample, Session, is_payable},
+    reply::{CONFIRM_ORDER_PAYMENT, is_payable},
+    session::{Sample, Session},
     verdict::{Verdict, hold, none_of},
 };
 

@@ -4,7 +4,8 @@ use crate::{
     check::{Check, must, should},
     message::swap,
     names::{MPAY, SOAP},
-    session::{CONFIRM_ORDER_PAYMENT, GET_ORDER_DETAILS, Reply, Sample, Session, TEXT_XML, action},
+    reply::{CONFIRM_ORDER_PAYMENT, GET_ORDER_DETAILS, Reply},
+    session::{Sample, Session, TEXT_XML, action},
     verdict::{Verdict, hold},
 };
 

@@ -4,7 +4,8 @@ use crate::{
     check::{Check, must, should},
     names::{MPAY, WSDL, WSDL_SOAP, XS},
     node::Node,
-    session::{CONFIRM_ORDER_PAYMENT, GET_ORDER_DETAILS, Session, action},
+    reply::{CONFIRM_ORDER_PAYMENT, GET_ORDER_DETAILS},
+    session::{Session, action},
     verdict::{Verdict, failed, hold, none_of},
 };
 

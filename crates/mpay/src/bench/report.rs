@@ -80,8 +80,9 @@ impl Report {
             .map(|(kind, latencies)| Latencies::of(kind.name(), latencies, seconds))
             .collect();
         if all.len() > 1 {
-            let mut together = measured.latencies[0].clone();
-            for more in &measured.latencies[1..] {
+            let [first, others @ ..] = &measured.latencies;
+            let mut together = first.clone();
+            for more in others {
                 // All have the same bounds, so that none can be missed.
                 let _ = together.add(more);
             }

@@ -362,6 +362,10 @@ pub fn bits(key: &impl PublicKeyParts) -> u32 {
 }
 
 /// A PEM block of lines of 64 characters (RFC 7468).
+#[allow(
+    clippy::expect_used,
+    reason = "no input decides: the label is the program's own"
+)]
 pub fn pem(label: &str, der: &[u8]) -> String {
     pem_rfc7468::encode_string(label, LineEnding::LF, der)
         .expect("the program's own label is one, and what is encoded fits into memory")

@@ -13,13 +13,14 @@ use serde::Serialize;
 use wsse::{Certificate, Trust};
 
 use super::{
-    Arguments, Report, TimeSource,
+    Arguments,
     evidence::{Evidence, Meta},
-    time_of,
+    report::{Report, TimeSource},
+    tell, time_of,
 };
 use crate::{
     archive::file::{self, Item},
-    terminal::{Mark, Page, count, print_json},
+    terminal::{Mark, Page, count},
 };
 
 /// Enough to see the name of a ZIP's first file.
@@ -73,13 +74,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok((_, items)) => judgement.judge(items, arguments.at, &trust, &providers),
     }
     judgement.holds = judgement.wrong.is_empty();
-    match arguments.json {
-        true => print_json(&judgement)?,
-        false => judgement.page().print()?,
-    }
-    Ok(match judgement.holds {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    tell(judgement.holds, arguments.json, &judgement, || {
+        judgement.page()
     })
 }
 

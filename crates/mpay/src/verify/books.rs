@@ -24,12 +24,14 @@ use serde_json::json;
 use wsse::{Certificate, Trust};
 
 use super::{
-    Arguments, Report, TimeSource,
+    Arguments,
     evidence::{Evidence, Meta},
+    report::{Report, TimeSource},
+    tell,
 };
 use crate::{
     backup::BOOKS,
-    terminal::{Mark, Page, count, print_json},
+    terminal::{Mark, Page, count},
 };
 
 /// The number of times that the same part is read again: its places are decided step by step.
@@ -112,13 +114,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         + judgement.erased
         + judgement.archived
         + judgement.archived_then_erased;
-    match arguments.json {
-        true => print_json(&judgement)?,
-        false => judgement.page().print()?,
-    }
-    Ok(match judgement.holds {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    tell(judgement.holds, arguments.json, &judgement, || {
+        judgement.page()
     })
 }
 

@@ -49,6 +49,7 @@ use crate::{
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::decode;
 pub(crate) use mpay_door::Problem;
+use mpay_door::http::json as json_text;
 pub use openapi::openapi;
 pub(crate) use orders::{no_such_order, put as take};
 pub(crate) use register::to_review;
@@ -98,10 +99,6 @@ impl Effort {
         places: BLOCK / 2,
         ..Self::PAGE
     };
-}
-
-fn reads(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Every endpoint of the API. If several paths match, the first one counts. `Allow` lists methods in this
@@ -181,19 +178,6 @@ fn encode(segment: &str) -> String {
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Result<Response<Bytes>, Problem> {
     let text = serde_json::to_vec(value).map_err(Problem::internal)?;
     Ok(json_text(status, text))
-}
-
-/// The part of [`json`] that does not depend on the type, so that the component contains it once.
-fn json_text(status: StatusCode, text: Vec<u8>) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// An answer that a browser saves as a file.

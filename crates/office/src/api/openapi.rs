@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header};
 use miniz_oxide::inflate::decompress_to_vec;
 
-use super::{Problem, reads};
+use mpay_door::http::must_read;
+
+use super::Problem;
 
 /// The document (OpenAPI 3.1), as `build.rs` compresses it.
 const DOCUMENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.deflate"));
@@ -18,9 +20,7 @@ const DOCUMENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.deflat
 /// # Errors
 /// A 405 [`Problem`] for a method that does not read.
 pub fn openapi(method: &Method) -> Result<Response<Bytes>, Problem> {
-    if !reads(method) {
-        return Err(Problem::method_not_allowed("GET, HEAD"));
-    }
+    must_read(method)?;
     let document = decompress_to_vec(DOCUMENT).map_err(Problem::internal)?;
     let mut response = Response::new(Bytes::from(document));
     response.headers_mut().insert(

@@ -20,6 +20,7 @@ impl<const N: usize> Modulus<N> {
     /// `settle` gives the digits of the row of columns from a position on, and their carry;
     /// `eliminate` the row whose product with n makes these columns zero.
     #[inline]
+    #[allow(clippy::expect_used, reason = "N is no input")]
     pub(super) fn reduce(
         &self,
         sums: &mut [Column],

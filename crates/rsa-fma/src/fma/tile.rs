@@ -166,6 +166,7 @@ pub(super) fn broad(digits: &[Lanes]) -> &[Broad] {
 
 /// `WIDTH` columns from `at` on.
 #[inline]
+#[allow(clippy::expect_used, reason = "positions are no input")]
 pub(super) fn window<const WIDTH: usize>(
     columns: &mut [Column],
     at: usize,

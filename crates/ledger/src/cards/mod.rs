@@ -7,40 +7,33 @@
 //!
 //! [`Payments::record`]: crate::Payments::record
 
+mod payment;
+mod walk;
+
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
-use mpay_log::{BLOCK, Entry, Listing, Slot, entry_key, stored_entry};
+use mpay_log::{Entry, Listing, Slot, entry_key, stored_entry};
 use mutation::{Mutation, mutated};
-use serde::{Deserialize, Serialize};
 
+pub use self::{
+    payment::{CardEntry, CardPayment, Command},
+    walk::CardWalk,
+};
 use super::{
-    Orders, Platform, Precondition, RegisterError, StoreError, StoredOrder,
-    journal_list::JournalList,
-    keys,
+    Orders, Platform, Precondition, RegisterError, StoreError, StoredOrder, keys,
     messages::Evidence,
-    notes::Notes,
     order_list::{OrderEntry, OrderList},
     orders::Change,
     record::{Key, Write, are_alive, emptied, over_the_log_and_the_secret, read, to_json},
-    standings::Standings,
     stored_order::Begun,
 };
 use crate::{
     domain::{OrderKey, PaymentId, ServiceId},
-    json::{
-        AttemptJson, CardStartedJson, CommandJson, CommandKind, Ended, EndedJson, Event, Outcome,
-        OutcomeJson, SeenJson,
-    },
+    json::{AttemptJson, CardStartedJson, Event},
 };
 
 /// Most attempts to write one entry, each at a new place after the last one was passed by.
 const TRIES: u32 = 5;
-/// Name of the note of payments that are not over, as found by the walk over the journal.
-const WALK: &str = "card-walk";
-/// Blocks of the journal that one call looks through.
-const MOST_BLOCKS: u64 = 40;
-
 over_the_log_and_the_secret! {
     /// Payments by card that were begun.
     pub struct CardPayments
@@ -49,207 +42,6 @@ over_the_log_and_the_secret! {
 /// Name of the list of a payment by card.
 fn list(id: &PaymentId) -> String {
     format!("{}/{}", keys::CARD, keys::encode(id.as_str()))
-}
-
-/// An entry of the list of a payment by card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CardEntry {
-    /// The payment is begun.
-    Started(Box<AttemptJson>),
-    /// The gateway has opened a session.
-    Opened {
-        /// The session's name, with which the payer goes there.
-        session: String,
-    },
-    /// The gateway gave no session, or one of somebody else: nobody can pay.
-    NotOpened {
-        /// The reason.
-        reason: String,
-    },
-    /// The gateway has told another state.
-    Seen(SeenJson),
-    /// A command is about to be sent.
-    Command(CommandJson),
-    /// A command has come to its end.
-    Outcome(OutcomeJson),
-    /// Nothing more is to be expected.
-    Ended(EndedJson),
-    /// The personal data of the list is erased, and is left out from here on.
-    Erased,
-    /// An entry that fills a place which was taken and is not needed.
-    Void,
-}
-
-/// A command to the gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
-    /// Its place in the list.
-    pub place: u64,
-    /// The time at which it was recorded, just before it was sent.
-    pub at: Timestamp,
-    /// The command.
-    pub command: CommandJson,
-    /// Its end and the time of that; `None` while the end is not known.
-    pub outcome: Option<(Timestamp, OutcomeJson)>,
-}
-
-/// A payment by card, folded from its list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CardPayment {
-    /// The time at which it was begun.
-    pub started_at: Timestamp,
-    /// The payment as it was begun.
-    pub attempt: AttemptJson,
-    /// The session at the gateway; `None` where none is known to have been opened.
-    pub session: Option<String>,
-    /// The reason for which no session was opened.
-    pub not_opened: Option<String>,
-    /// The state that the gateway told last, and the time since which it tells that.
-    pub seen: Option<(Timestamp, SeenJson)>,
-    /// The commands, in the order in which they were to be sent.
-    pub commands: Vec<Command>,
-    /// The reason for which nothing more is expected; `None` while something is.
-    pub ended: Option<Ended>,
-    /// True if the personal data is erased.
-    pub is_erased: bool,
-    /// The highest place of its list.
-    length: u64,
-}
-
-impl CardPayment {
-    /// Its id: the order number at the gateway, and the PaymentID.
-    pub fn id(&self) -> &str {
-        &self.attempt.started.payment_id
-    }
-
-    /// The command whose end is not known; there is one at most.
-    pub fn open_command(&self) -> Option<&Command> {
-        self.commands
-            .iter()
-            .find(|command| command.outcome.is_none())
-    }
-
-    /// The number of recorded commands to take the money that is held.
-    pub fn charges(&self) -> usize {
-        let commands = self.commands.iter();
-        commands
-            .filter(|known| known.command.kind == CommandKind::Charge)
-            .count()
-    }
-
-    /// The command to charge a saved card; there is one at most.
-    pub fn pay_command(&self) -> Option<&Command> {
-        let mut commands = self.commands.iter();
-        commands.find(|command| command.command.kind == CommandKind::Pay)
-    }
-
-    /// Refunds of which the gateway showed nothing, and which nobody has since confirmed to be not done:
-    /// the gateway may have done them, or may do so yet.
-    pub fn unseen_refunds(&self) -> impl Iterator<Item = &Command> {
-        let checked = self.commands.iter().rfind(|known| known.command.checked);
-        let checked = checked.map_or(0, |known| known.place);
-        self.commands.iter().filter(move |known| {
-            let outcome = known.outcome.as_ref().map(|(_, outcome)| outcome.outcome);
-            known.command.kind == CommandKind::Refund
-                && outcome == Some(Outcome::Unseen)
-                && known.place > checked
-        })
-    }
-
-    /// The amount that the payer is asked for; the part to take where the institution takes a part of it.
-    pub fn asked(&self) -> &str {
-        let charged = self.commands.iter().rev().find(|command| {
-            let outcome = command.outcome.as_ref().map(|(_, outcome)| outcome.outcome);
-            let is_not_done = matches!(outcome, Some(Outcome::NotDone | Outcome::Unseen));
-            command.command.kind == CommandKind::Charge && !is_not_done
-        });
-        charged.map_or(&self.attempt.started.amount, |charge| {
-            &charge.command.amount
-        })
-    }
-
-    /// The time at which the payer's session ends.
-    pub fn expires_at(&self) -> Timestamp {
-        let minutes = i64::from(self.attempt.session_minutes);
-        let session = SignedDuration::from_mins(minutes);
-        self.started_at
-            .saturating_add(session)
-            .unwrap_or(self.started_at)
-    }
-
-    /// The payment folded from a list; `None` if the list has no beginning.
-    fn of(entries: Vec<Entry<CardEntry>>, length: u64) -> Option<Self> {
-        let mut folded: Option<Self> = None;
-        for entry in entries {
-            let at = entry.at;
-            let Some(payment) = &mut folded else {
-                if let CardEntry::Started(attempt) = entry.value {
-                    folded = Some(Self {
-                        started_at: at,
-                        attempt: *attempt,
-                        session: None,
-                        not_opened: None,
-                        seen: None,
-                        commands: Vec::new(),
-                        ended: None,
-                        is_erased: false,
-                        length,
-                    });
-                }
-                continue;
-            };
-            match entry.value {
-                CardEntry::Started(_) | CardEntry::Void => {}
-                CardEntry::Opened { session } => {
-                    payment.session.get_or_insert(session);
-                }
-                CardEntry::NotOpened { reason } => {
-                    payment.not_opened.get_or_insert(reason);
-                }
-                CardEntry::Seen(seen) => {
-                    // A payment of which the gateway tells something after its end goes on.
-                    payment.ended = None;
-                    payment.seen = Some((at, seen));
-                }
-                CardEntry::Command(command) => payment.commands.push(Command {
-                    place: entry.index,
-                    at,
-                    command,
-                    outcome: None,
-                }),
-                CardEntry::Outcome(outcome) => {
-                    let mut commands = payment.commands.iter_mut();
-                    let command = commands.find(|command| command.place == outcome.command);
-                    if let Some(command) = command
-                        && command.outcome.is_none()
-                    {
-                        command.outcome = Some((at, outcome));
-                    }
-                }
-                CardEntry::Ended(ended) => payment.ended = Some(ended.reason),
-                CardEntry::Erased => payment.is_erased = true,
-            }
-        }
-        if let Some(payment) = folded.as_mut().filter(|payment| payment.is_erased) {
-            payment.attempt.erase_personal_data();
-            if let Some((_, seen)) = &mut payment.seen {
-                seen.masked_number = None;
-            }
-        }
-        folded
-    }
-}
-
-impl CardEntry {
-    /// Removes the personal data; `false` if there was none.
-    fn erase_personal_data(&mut self) -> bool {
-        match self {
-            Self::Started(attempt) => attempt.erase_personal_data(),
-            Self::Seen(seen) => seen.masked_number.take().is_some(),
-            _ => false,
-        }
-    }
 }
 
 /// A payment by card to begin, before its place in the order's list is known.
@@ -270,31 +62,6 @@ pub enum NotTaken {
     Refused(String),
     /// Another payment by card of the order, of this id, is being taken; its outcome decides.
     Other(String),
-}
-
-/// Progress of the walk over the journal and the list of commands. A payment that was begun or commanded
-/// at or before their places, and is not listed here, is over. An older note is also true, so nothing
-/// depends on which of two was written last.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CardWalk {
-    place: u64,
-    /// The place in the list of commands: a refund may be sent long after its payment was over.
-    #[serde(default)]
-    commands: u64,
-    /// The ids of those that are not over, in the order of their beginning.
-    open: Vec<String>,
-}
-
-impl CardWalk {
-    /// The payments that are not known to be over.
-    pub fn open(&self) -> impl Iterator<Item = PaymentId> {
-        self.open.iter().filter_map(|id| PaymentId::parse(id).ok())
-    }
-
-    /// Notes that a payment is over.
-    pub fn is_over(&mut self, id: &PaymentId) {
-        self.open.retain(|open| open != id.as_str());
-    }
 }
 
 impl<'a, P: Platform> CardPayments<'a, P> {
@@ -590,63 +357,6 @@ impl<'a, P: Platform> CardPayments<'a, P> {
             }
         }
         Err(StoreError::Contested(keys::COMMANDED.to_owned()))
-    }
-
-    /// The payments that are not over, up to the place that the last walk reached and a bounded part
-    /// further.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn walk(self) -> Result<CardWalk, StoreError> {
-        let mut walk: CardWalk = Notes::on(self.log).get(WALK).await?.unwrap_or_default();
-        let journal = JournalList::on(self.log);
-        for _ in 0..MOST_BLOCKS {
-            let part = journal.next(walk.place + 1, BLOCK).await?;
-            // A beginning that was written too late at its place is entered again at a later one.
-            Standings::on(self.log).enter_late(&part.late).await?;
-            let until = part.settled();
-            if until <= walk.place {
-                break;
-            }
-            for entry in part.entries {
-                if entry.index <= until
-                    && let Event::CardStarted(started) = entry.value
-                    && !walk.open.contains(&started.payment_id)
-                {
-                    walk.open.push(started.payment_id);
-                }
-            }
-            walk.place = until;
-            if until >= part.length {
-                break;
-            }
-        }
-        for _ in 0..MOST_BLOCKS {
-            let first = walk.commands + 1;
-            let part = self
-                .log
-                .read_on::<String>(keys::COMMANDED, first, BLOCK)
-                .await?;
-            let until = part.settled();
-            if until <= walk.commands {
-                break;
-            }
-            for entry in part.entries {
-                if entry.index <= until && !walk.open.contains(&entry.value) {
-                    walk.open.push(entry.value);
-                }
-            }
-            walk.commands = until;
-        }
-        Ok(walk)
-    }
-
-    /// Keeps the progress of a walk.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails; then the next walk does the same again.
-    pub async fn keep(self, walk: &CardWalk) -> Result<(), StoreError> {
-        Notes::on(self.log).set(WALK, walk).await
     }
 
     /// The entries of a payment by card to write again without personal data, and the names of the

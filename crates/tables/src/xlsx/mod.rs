@@ -4,18 +4,24 @@
 //! two doors would then share with the reader of signed messages; it unpacks whatever it is given, to
 //! whatever size; and it is 519 KB of a component.
 
+mod parts;
+mod styles;
+
 use std::collections::HashMap;
 
-use quick_xml::{
-    Reader, XmlVersion,
-    events::{BytesStart, Event},
+use quick_xml::events::BytesStart;
+
+use self::{
+    parts::{Part, Parts, attribute, damaged, local_name},
+    styles::{Style, styles},
 };
 
 use crate::{
     Cell, Limits, MAX_COLUMNS, Moment, Number, TableError,
     calendar::Civil,
+    columns::column,
+    limits::Size,
     sheet::is_escape,
-    table::Size,
     zip::{self, Archive},
 };
 
@@ -35,18 +41,6 @@ pub(crate) struct Workbook<'a> {
 struct Sheet {
     name: String,
     part: String,
-}
-
-/// The kind of value that a cell's format shows for a number.
-#[derive(Clone, Copy, Default)]
-struct Style {
-    is_date: bool,
-    shows_time: bool,
-    digits: usize,
-}
-
-fn damaged(reason: &'static str) -> TableError {
-    TableError::Workbook(reason)
 }
 
 impl<'a> Workbook<'a> {
@@ -342,220 +336,6 @@ fn unescaped(text: &str) -> String {
         rest = rest.get(length..).unwrap_or_default();
     }
     read
-}
-
-/// The meaning of each style of a cell.
-fn styles(text: &str) -> Result<Vec<Style>, TableError> {
-    let mut formats: HashMap<u32, Style> = HashMap::new();
-    let mut styles = Vec::new();
-    let mut is_of_cells = false;
-    let mut parts = Parts::new(text);
-    while let Some(part) = parts.next()? {
-        match part {
-            Part::Start(tag) => match local_name(&tag) {
-                "numFmt" => {
-                    let id = attribute(&tag, "numFmtId").and_then(|id| id.parse().ok());
-                    if let (Some(id), Some(code)) = (id, attribute(&tag, "formatCode")) {
-                        formats.insert(id, style(&code));
-                    }
-                }
-                "cellXfs" => is_of_cells = true,
-                "xf" if is_of_cells => {
-                    let id = attribute(&tag, "numFmtId").and_then(|id| id.parse().ok());
-                    let id = id.unwrap_or_default();
-                    styles.push(formats.get(&id).copied().unwrap_or_else(|| built_in(id)));
-                }
-                _ => {}
-            },
-            Part::End(name) if name == "cellXfs" => is_of_cells = false,
-            Part::End(_) => {}
-        }
-    }
-    Ok(styles)
-}
-
-/// The formats that have no code in the file (ISO/IEC 29500, 18.8.30).
-fn built_in(id: u32) -> Style {
-    let (is_date, shows_time) = match id {
-        14..=17 | 27..=31 | 36 | 50..=54 | 57 | 58 => (true, false),
-        18..=22 | 32..=35 | 45..=47 | 55 | 56 => (true, true),
-        _ => (false, false),
-    };
-    Style {
-        is_date,
-        shows_time,
-        digits: 0,
-    }
-}
-
-/// The meaning of a format's code: letters of dates outside of quoted text tell a date.
-fn style(code: &str) -> Style {
-    let positive = code.split(';').next().unwrap_or_default();
-    let digits = positive.bytes().all(|byte| byte == b'0');
-    let digits = if digits { positive.len() } else { 0 };
-    let (mut has_date, mut has_time) = (false, false);
-    let mut characters = positive.chars();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' => while characters.next().is_some_and(|c| c != '"') {},
-            '\\' | '_' | '*' => {
-                characters.next();
-            }
-            // Colours, conditions and languages; hours that go on beyond a day.
-            '[' => {
-                let inside: String = characters.by_ref().take_while(|c| *c != ']').collect();
-                let is_elapsed = matches!(
-                    inside.to_ascii_lowercase().as_str(),
-                    "h" | "hh" | "mm" | "ss"
-                );
-                has_time |= is_elapsed;
-            }
-            'h' | 'H' | 's' | 'S' => has_time = true,
-            'y' | 'Y' | 'd' | 'D' | 'm' | 'M' => has_date = true,
-            _ => {}
-        }
-    }
-    // LibreOffice writes the word where a file of Excel has no code.
-    let is_general =
-        positive.eq_ignore_ascii_case("general") || positive.eq_ignore_ascii_case("standard");
-    Style {
-        is_date: (has_date || has_time) && !is_general,
-        shows_time: has_time,
-        digits,
-    }
-}
-
-/// The column of a place such as `AB12`, from 0.
-fn column(place: &str) -> Option<usize> {
-    let letters = place.bytes().take_while(u8::is_ascii_alphabetic);
-    let column = letters.fold(0_usize, |column, letter| {
-        let letter = usize::from(letter.to_ascii_uppercase() - b'A') + 1;
-        column.saturating_mul(26).saturating_add(letter)
-    });
-    column.checked_sub(1)
-}
-
-/// The name of an element without its prefix.
-fn local_name<'a>(tag: &'a BytesStart<'_>) -> &'a str {
-    without_prefix(tag.name().0)
-}
-
-fn without_prefix(name: &str) -> &str {
-    name.rsplit_once(':').map_or(name, |(_, name)| name)
-}
-
-fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
-    let mut attributes = tag.attributes();
-    // The first of two equal attributes is found, and duplicates are not looked for.
-    attributes.with_checks(false);
-    let is_it = |key: &str| without_prefix(key) == name;
-    let found = attributes.flatten().find(|found| is_it(found.key.0))?;
-    let value = found.normalized_value(XmlVersion::Implicit1_0).ok()?;
-    Some(value.into_owned())
-}
-
-/// Beginnings and ends of elements, and the texts in them.
-struct Parts<'a> {
-    reader: Reader<&'a [u8]>,
-    /// The end of an element that is empty.
-    end: Option<String>,
-}
-
-enum Part<'a> {
-    Start(BytesStart<'a>),
-    End(String),
-}
-
-const NO_XML: &str = "a part of it is no XML";
-
-impl<'a> Parts<'a> {
-    fn new(text: &'a str) -> Self {
-        Self {
-            reader: Reader::from_str(text),
-            end: None,
-        }
-    }
-
-    fn event(&mut self) -> Result<Event<'a>, TableError> {
-        match self.reader.read_event() {
-            // Entities of its own could grow without bound, and no spreadsheet writes any.
-            Ok(Event::DocType(_)) => Err(damaged("a part of it has a DTD")),
-            event => event.map_err(|_| damaged(NO_XML)),
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<Part<'a>>, TableError> {
-        if let Some(name) = self.end.take() {
-            return Ok(Some(Part::End(name)));
-        }
-        loop {
-            return Ok(Some(match self.event()? {
-                Event::Start(tag) => Part::Start(tag),
-                Event::Empty(tag) => {
-                    self.end = Some(local_name(&tag).to_owned());
-                    Part::Start(tag)
-                }
-                Event::End(tag) => Part::End(without_prefix(tag.name().into_inner()).to_owned()),
-                Event::Eof => return Ok(None),
-                _ => continue,
-            }));
-        }
-    }
-
-    /// The text up to the end of an element that has just begun.
-    fn text(&mut self, element: &str) -> Result<String, TableError> {
-        if self.end.take().is_some() {
-            return Ok(String::new());
-        }
-        let mut text = String::new();
-        loop {
-            match self.event()? {
-                Event::Text(part) => text.push_str(&part.xml_content(XmlVersion::Implicit1_0)),
-                Event::CData(part) => text.push_str(&part.xml_content(XmlVersion::Implicit1_0)),
-                Event::GeneralRef(reference) => {
-                    text.push(character(&reference.into_inner()).ok_or(damaged(NO_XML))?);
-                }
-                Event::End(tag) if without_prefix(tag.name().into_inner()) == element => {
-                    return Ok(text);
-                }
-                Event::Eof => return Err(damaged(NO_XML)),
-                _ => {}
-            }
-        }
-    }
-
-    /// Goes to the end of an element that has just begun.
-    fn skip(&mut self, element: &str) -> Result<(), TableError> {
-        loop {
-            match self.next()? {
-                None => return Err(damaged(NO_XML)),
-                Some(Part::End(name)) if name == element => return Ok(()),
-                Some(_) => {}
-            }
-        }
-    }
-}
-
-/// The character that a reference stands for, by its name or number.
-fn character(name: &str) -> Option<char> {
-    let number = match name.strip_prefix('#') {
-        None => {
-            return Some(match name {
-                "amp" => '&',
-                "lt" => '<',
-                "gt" => '>',
-                "quot" => '"',
-                "apos" => '\'',
-                _ => return None,
-            });
-        }
-        Some(number) => number,
-    };
-    let code = match number.strip_prefix('x') {
-        Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16),
-        None => number.parse(),
-    };
-    char::from_u32(code.ok()?)
 }
 
 #[cfg(test)]
