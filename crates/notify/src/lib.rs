@@ -185,7 +185,8 @@ impl<P: Platform> Notifier<'_, P> {
         Ok(())
     }
 
-    /// Does the work of a cron job: delivers what is due, and raises the alerts that no call of MPay does.
+    /// Does the work of a cron job: delivers due messages, and raises the alerts that no call of MPay
+    /// does.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

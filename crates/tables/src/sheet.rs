@@ -7,7 +7,7 @@ use crate::{Cell, Moment, Number, Row, Source, Table, guard::guarded, zip};
 pub enum Separator {
     /// `,`, and a point in amounts.
     Comma,
-    /// `;`, and a comma in amounts: what a spreadsheet in Romanian or Russian expects.
+    /// `;`, and a comma in amounts, as spreadsheets in Romanian or Russian expect.
     Semicolon,
     /// A tab, and a point in amounts.
     Tab,
@@ -130,8 +130,8 @@ impl Sheet {
                     if position > 0 {
                         self.written.push(separator.byte().into());
                     }
-                    // Quoted, whatever it is: no apostrophe is put before it, which would tell the
-                    // reader that a program wrote it.
+                    // Every cell is quoted: no apostrophe is put before it, which would tell the reader
+                    // that a program wrote it.
                     let text = match cell {
                         Cell::Written(text) | Cell::Text(text) => text.as_str().into(),
                         cell => cell.shown(),
