@@ -3,7 +3,7 @@
 //!
 //! Read in this order:
 //!
-//! 1. `platform`: the door's needs of its host, and [`spin`](mod@platform), a Spin host.
+//! 1. `platform`: the door's needs of its host, and `spin`, a Spin host.
 //! 2. [`config`]: the variables, as texts and as values; [`current`]: the last good ones; [`app`]: the
 //!    state that an instance keeps as long as they stay the same.
 //! 3. [`http`]: the reading of requests, and the common parts of answers; [`Problem`]: the answer to a

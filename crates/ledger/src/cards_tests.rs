@@ -115,7 +115,7 @@ async fn of_several_holds_that_are_to_be_taken_at_once_one_is() {
     );
     let history = ledger.orders().history(&service, &key, None, 100).await;
     assert_eq!(history.unwrap().unwrap().entries.len(), 5);
-    // The same once more says the same; what another has decided it does not undo.
+    // Repeating the decision changes nothing, and does not undo another's decision.
     take(&memory, names[first]).await.unwrap();
     let other = names[(first + 1) % 4];
     let cards = ledger.card_payments();
@@ -164,8 +164,8 @@ async fn a_long_order_knows_what_is_to_be_taken() {
     assert_eq!(since(&order), decided);
 }
 
-/// The version before noted of a decision only that there was one: what it kept would say that the
-/// decision is about a charge that was refused long ago.
+/// The previous version noted only that there was a decision: its kept sum would say that the decision is
+/// about a charge that was refused long ago.
 #[tokio::test(start_paused = true)]
 async fn a_decision_that_the_version_before_has_kept_is_folded_again() {
     let memory = Memory::new();
@@ -242,7 +242,7 @@ async fn a_beginning_that_broke_off_is_nothing_or_is_known_everywhere() {
     assert!(begun > 4, "{begun}");
 }
 
-/// A refund may be sent long after its payment was over: what came of it is still to be asked.
+/// A refund may be sent long after its payment was over, and its outcome must still be asked for.
 #[tokio::test(start_paused = true)]
 async fn a_payment_of_which_a_command_is_sent_is_looked_after_again() {
     let memory = Memory::new();

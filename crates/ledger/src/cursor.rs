@@ -2,7 +2,7 @@
 //!
 //! A place in a list means nothing in another store. So each store has a generation, a random name, which
 //! its cursors carry, so that a cursor of another store is recognised. The generation follows from the
-//! store's secret, which is made once whoever comes first, so it costs no record and no commit.
+//! store's secret, so it costs no record and no commit.
 //!
 //! A restored backup has the generation that it had. A cursor issued after the backup is recognised
 //! because it is beyond the end of its list, until the list has grown as long again.

@@ -47,7 +47,7 @@ pub(super) fn message(id: &str) -> String {
     format!("<m id='{id}'><PaymentProperty><Value>{PHONE}</Value></PaymentProperty></m>")
 }
 
-/// A payment with what the payer filled in.
+/// A payment with values that the payer filled in.
 pub(super) async fn pay(memory: &Memory, id: &str, key: &str, amount: &str) -> Recorded {
     let message = message(id);
     let evidence = Evidence::new(&secret(), message.as_bytes(), id, b"content", "accepted");
@@ -475,7 +475,7 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
     assert_eq!(traces(&memory), [""; 0]);
     assert_eq!(erasures(&memory).await, ["9 request tester"]);
     assert_eq!(erase(&memory, &MONTH).await, Erased::default());
-    // MPay repeats what was refused; it is not kept a second time.
+    // MPay repeats a refused confirmation; it is not kept a second time.
     assert!(!refuse(&memory).await);
     assert_eq!(traces(&memory), [""; 0]);
 }
@@ -630,7 +630,7 @@ async fn what_a_late_write_brings_back_nobody_reads_and_the_next_walk_erases() {
     }
 }
 
-/// MPay's repetition at the same time writes a copy that counts nowhere: also behind the erasure.
+/// MPay's repetition at the same time writes a copy that does not count, also behind the erasure.
 #[tokio::test(start_paused = true)]
 async fn what_an_attempt_brings_again_after_the_erasure_is_erased_by_the_next_walk() {
     for payments in [1, 700] {
@@ -682,7 +682,7 @@ async fn a_damaged_order_keeps_nobody_elses_data() {
     );
 }
 
-/// SHA-256 of parts: what anybody could compute.
+/// SHA-256 of parts, which anybody could compute.
 fn plain(parts: &[&[u8]]) -> String {
     let parts = parts.iter().flat_map(|part| {
         let length = (part.len() as u64).to_be_bytes();

@@ -108,7 +108,8 @@ impl<'a, P: Platform> Folds<'a, P> {
             .await
     }
 
-    /// Folds a part of a list onto what is kept of the part before it, and keeps what can be kept now.
+    /// Folds a part of a list onto the kept sum of the part before it, and keeps the sums that can be
+    /// kept now.
     pub async fn fold_on(
         self,
         list: &OrderList,

@@ -25,7 +25,7 @@ pub(super) const BLOCKS: u32 = 4;
 pub struct JournalPage {
     /// Entries in the order of their recording.
     pub entries: Vec<JournalEntry>,
-    /// Entries of the same part that are damaged, or of a later version: as they are.
+    /// Entries of the same part that are damaged, or of a later version, unchanged.
     pub unreadable: Vec<RawEntry>,
     /// The place to go on from. It may have grown though there are no entries.
     pub next: u64,

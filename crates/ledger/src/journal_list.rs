@@ -210,7 +210,7 @@ impl<P: Platform> JournalList<'_, P> {
             let slot = self.log.take(&list).await?;
             let journal = self.log.take(keys::JOURNAL).await?;
             let claim = journal.index().to_string();
-            // Whether it counts is seen by reading it, as everybody does.
+            // Every reader finds out if it counts, so this call does not.
             let of = (claimed(journal.index()), place_bytes(dead));
             let _ = self.log.fill(&[(&slot, &claim)], vec![of]).await?;
         }

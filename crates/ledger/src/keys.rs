@@ -42,7 +42,7 @@ prefixes! {
     CLAIMED = "claimed" by "journal_list",
     /// List: the days that are closed.
     DAYS = "days" by "days" counts 0,
-    /// `order/<service>/<key>`, list: an order's versions and payments, and what changed them.
+    /// `order/<service>/<key>`, list: an order's versions and payments, and the changes of its payments.
     ORDER = "order" by "order_list" counts 2,
     /// `alias/<service>/<digest>`, list: the orders that may have a name, by a digest of it under the
     /// store's secret.

@@ -26,7 +26,7 @@
 //! }
 //! ```
 //!
-//! Modules use only what stands above them here:
+//! Modules use only those above them in this list:
 //!
 //! 1. `places`: the number of places of the journal that a call may read. [`json`], [`digest`]: the shape
 //!    of the records and of the order API's documents. `keys`, `record`: the common parts of all kinds.

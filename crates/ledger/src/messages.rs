@@ -219,7 +219,7 @@ pub struct Copied {
     pub index: u64,
     /// SHA-256 of the signed confirmation, in hexadecimal.
     pub request_sha256: String,
-    /// That of the answer, where there is one.
+    /// SHA-256 of the answer, if there is one.
     pub answer_sha256: Option<String>,
 }
 

@@ -121,8 +121,8 @@ pub(super) enum OrderEntry {
     CardTaking {
         /// The payment that was begun.
         payment_id: String,
-        /// The number of its charges that had been noted before: the decision is about the next one. 0 in what
-        /// earlier versions wrote.
+        /// The number of its charges before: the decision is about the next one. 0 in records of earlier
+        /// versions.
         #[serde(default, skip_serializing_if = "is_zero")]
         charges: usize,
     },

@@ -18,7 +18,7 @@ impl Places {
         self.0.get()
     }
 
-    /// Takes so many away, or all that are left.
+    /// Takes this number of places away, or all that are left.
     pub fn spend(&self, places: u64) {
         self.0.set(self.0.get().saturating_sub(places));
     }

@@ -124,7 +124,7 @@ impl Values {
     }
 }
 
-/// Reads the values of several keys, of whatever kinds, by one call.
+/// Reads the values of several keys of any kinds by one call.
 pub(super) async fn read<P: Platform>(log: &Log<P>, keys: &[Key]) -> Result<Values, StoreError> {
     let keys: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
     Ok(Values(log.get_many(&keys).await?))

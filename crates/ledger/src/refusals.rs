@@ -63,7 +63,7 @@ pub enum CloseError {
         /// The open reviews.
         open: Vec<Review>,
     },
-    /// Somebody else is at the same order or refusal.
+    /// Another call is changing the same order or refusal.
     #[error("another call is at the same review; try again")]
     Busy,
     /// The store failed.

@@ -33,7 +33,7 @@ pub struct StoredOrder {
     pub state: OrderState,
     /// The records of `state`'s payments, in the same order. Of a long order these are the latest.
     pub payments: Vec<PaymentJson>,
-    /// Changes with every version and payment: what `If-Match` compares.
+    /// The order's version, which changes with every version and payment, and which `If-Match` compares.
     pub version: u64,
     /// True if its latest version is without personal data because that was erased.
     pub is_erased: bool,
@@ -74,7 +74,7 @@ pub struct Begun {
     /// True if it is held, and about to be taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_taking: bool,
-    /// The time at which that was decided; `None` in what earlier versions kept.
+    /// The time at which that was decided; `None` in records of earlier versions.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -355,7 +355,7 @@ fn add(
                 }
             }
             Some(_) => return Ok(false),
-            // It is being recorded: whatever comes of it, this place is not settled yet.
+            // It is being recorded, so this place is not settled yet.
             None => {
                 stored.settled = stored.settled.min(entry.index - 1);
                 return Ok(false);

@@ -120,7 +120,7 @@ pub async fn begin(
     begin_if(memory, id, key, amount, |stored| stored.begun.is_empty()).await
 }
 
-/// Begins a payment by card, whatever was begun before.
+/// Begins a payment by card, even if others were begun before.
 pub async fn begin_again(
     memory: &Memory,
     id: &str,
@@ -148,7 +148,7 @@ async fn begin_if(
     cards.begin(&id, &service, &order, judge).await
 }
 
-/// Records what was taken from a card.
+/// Records money that was taken from a card.
 pub async fn record_card(
     memory: &Memory,
     id: &str,
@@ -185,7 +185,7 @@ pub async fn refund(memory: &Memory, name: &str, remaining: &str) -> Result<Refu
     refund_of_number(memory, name, remaining, None).await
 }
 
-/// The same with the banks' reference number of the refund.
+/// Notes a refund with the banks' reference number of its own.
 pub async fn refund_of_number(
     memory: &Memory,
     name: &str,

@@ -117,7 +117,7 @@ impl Settings {
 
 impl<P: Platform> Notifier<'_, P> {
     /// Notifies of the outcome of a call, once its answer has been sent: nobody waits for it, and
-    /// [`deliver`] makes up for failures.
+    /// [`run_outbox`](Self::run_outbox) makes up for failures.
     pub async fn follow_up(&self, outcome: Outcome) {
         if let Err(error) = self.notify(outcome).await {
             log!(
@@ -185,7 +185,8 @@ impl<P: Platform> Notifier<'_, P> {
         Ok(())
     }
 
-    /// Does the work of a cron job: delivers what is due, and raises the alerts that no call of MPay does.
+    /// Does the work of a cron job: delivers due messages, and raises the alerts that no call of MPay
+    /// does.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

@@ -35,7 +35,7 @@ const MAX_NAME: usize = 32;
 /// A receiver of messages.
 #[derive(Debug, Clone)]
 pub struct Receiver {
-    /// Its name, by which it is known whatever its address.
+    /// Its name, which identifies it whatever its address.
     pub name: String,
     /// The address that messages are posted to, and the key that signs them.
     pub webhook: Webhook,

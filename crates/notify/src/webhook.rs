@@ -117,7 +117,7 @@ impl Message {
                 message_id(&payment.payment_id, ending)
             }
             Event::PaymentVoided(void) => message_id(&void.payment_id, ".voided"),
-            // It names what remains, so that each refund of a payment is told of once.
+            // It names the remaining amount, so that each refund of a payment is told of once.
             Event::PaymentRefunded(refund) => {
                 message_id(&refund.payment_id, &format!(".{}", refund.remaining))
             }
@@ -228,7 +228,7 @@ impl Webhook {
     /// A request that posts a message, signed at this time.
     ///
     /// # Errors
-    /// If a header cannot hold the message's id, which is made of what headers can hold.
+    /// If a header cannot hold the message's id, which is made only of characters that headers can hold.
     pub fn post(
         &self,
         message: &Message,

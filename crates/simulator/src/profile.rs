@@ -13,7 +13,7 @@ use crate::{
 pub enum Profile {
     /// A mixture of everything.
     Usual,
-    /// Few orders, which everybody changes and pays at the same time.
+    /// One order after the other, which everybody changes and pays at the same time.
     Contested,
     /// Payments at the end of the day, on hosts whose clocks differ, and accountants who wait for the day
     /// to close.

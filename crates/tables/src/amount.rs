@@ -79,7 +79,7 @@ fn parse(text: &str, is_number: bool) -> Result<Amount, CellError> {
         .next()
         .is_some_and(|point| whole.contains(point));
     let (whole, fraction) = match rest.get(1..) {
-        // Of two that are the same, neither is the decimal point.
+        // If both signs are equal, neither is the decimal point.
         _ if is_point_of_thousands => (text, ""),
         None => (whole, ""),
         Some(fraction) => {

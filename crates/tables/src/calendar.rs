@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// A day and a time of it, of whatever place.
+/// A day and a time of it, in no particular zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Civil {
     year: u16,
@@ -47,8 +47,8 @@ impl Civil {
         is_time.then_some(Self { second, ..self })
     }
 
-    /// The day so many days after 30 December 1899, by which spreadsheets count, and so many seconds of
-    /// it. `None` beyond the year 9999, where they end.
+    /// The time `days` after 30 December 1899, from which spreadsheets count, and `second` seconds into
+    /// that day. `None` beyond the year 9999, where they end.
     pub fn of_serial(days: u32, second: u32) -> Option<Self> {
         if second >= SECONDS_OF_DAY || days > 2_958_465 {
             return None;

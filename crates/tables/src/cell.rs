@@ -41,7 +41,7 @@ impl Number {
     }
 }
 
-/// A date of a workbook, with a time or without one, of whatever place the table is about.
+/// A date of a workbook, with a time or without one, in the local time of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     pub(crate) at: Civil,
@@ -92,7 +92,7 @@ impl Cell {
         matches!(self, Self::Empty)
     }
 
-    /// The text that people see, on one line, whatever it is: for messages, and to find a column's name.
+    /// The text that people see for any cell, on one line: for messages, and to find a column's name.
     pub fn shown(&self) -> Cow<'_, str> {
         match self {
             Self::Empty => "".into(),
@@ -105,8 +105,8 @@ impl Cell {
         }
     }
 
-    /// A text for people, on one line: a line break is a space. A number, a date and TRUE are what
-    /// people see.
+    /// A text for people, on one line: a line break is a space. A number, a date and TRUE read as people
+    /// see them.
     ///
     /// # Errors
     /// [`CellError::SpreadsheetError`] and [`CellError::TooNarrow`].
@@ -219,8 +219,8 @@ fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{FEFF}' | '\u{200B}')
 }
 
-/// A text on one line, without white space around it: a line break and what stands around it is one
-/// space.
+/// A text on one line, without white space around it: a line break, with the white space around it, is
+/// one space.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     let text = trimmed(text);
     if !text.contains(is_break) {

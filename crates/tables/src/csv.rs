@@ -7,7 +7,7 @@ use crate::{MAX_COLUMNS, TableError};
 pub enum Separator {
     /// `,`, and a point in amounts.
     Comma,
-    /// `;`, and a comma in amounts: what a spreadsheet in Romanian or Russian expects.
+    /// `;`, and a comma in amounts, as spreadsheets in Romanian or Russian expect.
     Semicolon,
     /// A tab, and a point in amounts.
     Tab,

@@ -1,12 +1,12 @@
 use crate::{Cell, CellError, Moment, calendar::Civil};
 
 impl Cell {
-    /// A date, or a date and time, as ISO 8601 has it: `2026-12-31` or `2026-12-31T23:59:00`, of
-    /// whatever place the table is about; or with an offset where the cell has one.
+    /// A date, or a date and time, in ISO 8601: `2026-12-31` or `2026-12-31T23:59:00`, in the local time
+    /// of the table; or with an offset if the cell has one.
     ///
-    /// It is read from `31.12.2026`, `31.12.2026 23:59`, `2026-12-31 00:00:00`, ISO 8601, and from
-    /// dates of a workbook. Midnight with a space before it is what programs write of a mere date:
-    /// then it is the day. Slashes are refused.
+    /// It is read from `31.12.2026`, `31.12.2026 23:59`, `2026-12-31 00:00:00`, ISO 8601, and from dates
+    /// of a workbook. Programs write midnight with a space before it for a mere date, so it is read as
+    /// the day. Slashes are refused.
     ///
     /// # Errors
     /// [`CellError`].
@@ -35,7 +35,7 @@ fn parse(text: &str) -> Result<String, CellError> {
     let has_t = text
         .get(day.len()..)
         .is_some_and(|rest| rest.starts_with('T'));
-    // `г.` is what Russian writes behind a year.
+    // Russian writes `г.` behind a year.
     let rest = rest.trim_start_matches("г.").trim_start();
     if rest.is_empty() && !has_t {
         return Ok(day_of.day());

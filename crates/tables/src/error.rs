@@ -21,7 +21,7 @@ pub enum TableError {
         /// The position of the first of these bytes, from 0.
         position: usize,
     },
-    /// Not UTF-8, and what it is cannot be told from its letters.
+    /// Not UTF-8, and its letters do not tell the encoding.
     #[error(
         "The table is not UTF-8 at byte {position}, and its letters do not tell what it is; save it as \"CSV UTF-8\", or give encoding: {}.",
         Encoding::NAMES
@@ -82,7 +82,7 @@ fn found_columns(found: &[String]) -> String {
     format!("The columns found are: {}.", found.join(", "))
 }
 
-/// The reason why a cell is not what its column asks for. As text it follows the column's name.
+/// The reason why a cell does not fit its column. As text it follows the column's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CellError {
@@ -140,7 +140,7 @@ pub enum CellError {
     /// More than two fraction digits that are not zero.
     #[error("has more than two fraction digits")]
     TooPrecise,
-    /// Beyond what any payment is.
+    /// Larger than any payment.
     #[error("is too large")]
     TooLarge,
     /// A currency beside the amount.

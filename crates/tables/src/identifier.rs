@@ -6,12 +6,12 @@ use crate::{Cell, CellError, Number, cell::is_digits};
 const EXACT: f64 = 1e15;
 
 impl Cell {
-    /// A key, a PaymentID, a code: what the person wrote, and nothing that a spreadsheet has made of
-    /// it.
+    /// A key, a PaymentID, a code: the text as the person wrote it, never a version that a spreadsheet
+    /// has changed.
     ///
     /// # Errors
-    /// [`CellError::Scientific`], [`CellError::DigitsLost`], [`CellError::Fraction`],
-    /// [`CellError::Date`] and [`CellError::Flag`] for what can only be damaged, and those of
+    /// [`CellError::Scientific`], [`CellError::DigitsLost`], [`CellError::Fraction`], [`CellError::Date`]
+    /// and [`CellError::Flag`] for values that can only be damaged ones, and the errors of
     /// [`Cell::text`].
     pub fn identifier(&self) -> Result<Option<String>, CellError> {
         self.checked()?;
@@ -43,10 +43,9 @@ impl Cell {
 
     /// An IDNP or IDNO, which have 13 digits; or a number of another state, if it is a text.
     ///
-    /// A number cell of fewer digits has lost zeros at its beginning. In a CSV nothing tells a number
-    /// from a text: there, numbers of 11 and 12 digits are refused. Those of other states that have so
-    /// many are taken from a workbook's text, or behind an apostrophe, as [`Sheet`](crate::Sheet)
-    /// writes them.
+    /// A number cell with fewer digits has lost zeros at its beginning. In a CSV nothing tells a number
+    /// from a text, so numbers of 11 and 12 digits are refused there. Foreign identifiers of that length
+    /// are taken from a workbook's text, or behind an apostrophe, as [`Sheet`](crate::Sheet) writes them.
     ///
     /// # Errors
     /// [`CellError::LeadingZeros`], and those of [`Cell::identifier`].
@@ -97,7 +96,7 @@ pub(crate) fn is_scientific(text: &str) -> bool {
     exponent.is_some_and(is_digits) && is_digits(whole) && is_digits(fraction)
 }
 
-/// White space of any kind, and what is invisible.
+/// White space of any kind, and other invisible characters.
 pub(crate) fn is_space(c: char) -> bool {
     c.is_whitespace() || is_invisible(c)
 }

@@ -2,11 +2,11 @@ use std::fmt;
 
 use crate::zip;
 
-/// The kind of a file by its first bytes, whatever it is called.
+/// The kind of a file by its first bytes, not by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
-    /// Text; whether a table is in it shows later.
+    /// Text, perhaps with a table.
     Text,
     /// Office Open XML (ISO/IEC 29500), a workbook.
     Xlsx,

@@ -112,8 +112,8 @@ impl Sheet {
                     if position > 0 {
                         self.written.push(separator.byte().into());
                     }
-                    // Quoted, whatever it is: no apostrophe is put before it, which would tell the
-                    // reader that a program wrote it.
+                    // Every cell is quoted: no apostrophe is put before it, which would tell the reader
+                    // that a program wrote it.
                     let text = match cell {
                         Cell::Written(text) | Cell::Text(text) => text.as_str().into(),
                         cell => cell.shown(),

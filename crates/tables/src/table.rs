@@ -43,7 +43,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// The source of a table, for the answer to whoever sent it.
+/// The source of a table, for the answer to its sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// CSV.
@@ -406,7 +406,7 @@ fn separator(text: &str, options: &Options<'_>) -> Separator {
     const SEPARATORS: [Separator; 3] = [Separator::Comma, Separator::Semicolon, Separator::Tab];
     let score = |separator: Separator| {
         let rows = csv::Rows::new(text, separator).map_while(Result::ok);
-        // A row of separators is empty, and has them all the same.
+        // A row of separators alone is empty, but has separators.
         let rows = rows.filter(|(_, cells)| cells.len() > 1 || cells.iter().any(|c| !c.is_empty()));
         let rows = rows.map(|(number, cells)| {
             let cells = cells.into_iter().map(Cell::written);
@@ -560,7 +560,7 @@ mod tests {
                 [5]
             );
         }
-        // The same without the columns that are asked for: the row that has most of them, or names.
+        // Without the requested columns, the error names the row that has most of them, or most names.
         let missing =
             |columns: &[&str]| match read(&format!("{preamble}a;Data;Suma\n1;2;3\n"), columns) {
                 Err(TableError::NoHeader { missing, found }) => (missing, found),

@@ -12,7 +12,7 @@ use crate::{
 pub enum Purpose {
     /// Paying at once.
     Pay,
-    /// Holding, for a later [`Charge`] or [`Unblock`].
+    /// Holding, for a later [`Charge`](crate::Charge) or [`Unblock`](crate::Unblock).
     Block,
     /// Saving a card, at the Wallet. See [`Init::add`].
     Add,

@@ -31,7 +31,7 @@ use crate::value::Unsendable;
 
 /// A command: its request, and the reading of its answer.
 pub trait Command {
-    /// The content of the answer. See [`Outcome`].
+    /// The content of the answer. See [`Outcome`](crate::Outcome).
     type Outcome;
 
     /// The request of this terminal.

@@ -1,9 +1,9 @@
 //! Erasure of personal data, while the payments and their proof stay.
 //!
-//! Only this module writes entries again. First, an entry in the order's list says that all entries
-//! before it are without personal data: from then on no reader of the list sees any. Then the entries
-//! themselves are written without it. Every call writes the same values, so an interrupted erasure can be
-//! repeated.
+//! Entries are written again only here and by repair. First, an entry in the order's list says that all
+//! entries before it are without personal data: from then on no reader of the list sees any. Then the
+//! entries themselves are written without it. Every call writes the same values, so an interrupted
+//! erasure can be repeated.
 //!
 //! A late write of such an entry, or of a message, can bring erased data back. Nobody reads it: the entry
 //! of the erasure stands in the list, and a message's tombstone under a key of its own. The next walk

@@ -33,7 +33,7 @@ pub struct AmountJson {
     /// The amount that the line asks in addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add: Option<String>,
-    /// The amount that the line asks in addition for each day; what was added until the last day stays.
+    /// The amount that the line asks in addition for each day. The amount added by the last day stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add_per_day: Option<String>,
     /// The most that `add_per_day` adds.
@@ -124,9 +124,9 @@ impl From<&DatedAmount> for AmountJson {
 }
 
 impl OrderJson {
-    /// Gives every term in working days its last day. A last day that is given too must be that one,
-    /// or the one that `before`, the order as it is, has for the same term: it was counted when the
-    /// order was registered, and stays if the calendar has changed since.
+    /// Gives every term in working days its last day. If a last day is given too, it must be that one, or
+    /// the one that `before`, the present order, has for the same term: it was counted at registration,
+    /// and stays if the calendar has changed since.
     pub fn count_working_days(
         &mut self,
         days: &WorkingDays,

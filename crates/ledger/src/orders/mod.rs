@@ -97,7 +97,7 @@ pub enum RegisterError<E = Infallible> {
     /// The precondition does not hold.
     #[error("the order has changed, or exists already")]
     PreconditionFailed,
-    /// Somebody else is changing the same order.
+    /// Another call is changing the same order.
     #[error("another call is changing this order; try again")]
     Busy,
     /// The store failed.

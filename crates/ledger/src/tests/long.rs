@@ -131,7 +131,7 @@ async fn an_old_payment_of_a_long_order_is_shown_as_it_is() {
     assert!(open.contains(&(Review::Double, 298)), "{open:?}");
 }
 
-/// A long order shows its latest payments only, but what was entered by hand is looked up.
+/// A long order shows its latest payments only, but payments entered by hand are looked up.
 #[tokio::test(start_paused = true)]
 async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_others() {
     for is_voided in [true, false] {

@@ -1,4 +1,4 @@
-//! The register of what was recorded in a span.
+//! The register of the orders of a span.
 
 use super::*;
 

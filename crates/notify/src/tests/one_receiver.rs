@@ -74,7 +74,7 @@ async fn one_refused_message_is_in_nobodys_way() {
     assert_eq!(deliver_all(&app, &memory).await, 24);
     let sent_now = sent(&memory, "payment.recorded");
     assert_eq!(sent_now.len(), 1200);
-    // From then on a call reads the one that waits, and nothing of what is done.
+    // From then on a call reads the waiting message, and nothing that is done.
     memory.take_calls();
     let report = cron(&app, &memory).await;
     assert_eq!((report.delivered, report.complete), (0, true));

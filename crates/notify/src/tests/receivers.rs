@@ -239,7 +239,7 @@ async fn a_new_message_is_tried_by_the_next_call_however_much_is_refused() {
         sent(&memory, "payment.recorded");
         register(&memory, "N", "1").await.unwrap();
         record(&memory, "N", "N", "1").await.unwrap();
-        // Where much is due that waits, what is new is first the next time.
+        // If many waiting messages are due, the new ones go first the next time.
         for _ in 0..2 {
             cron(&app, &memory).await;
         }
@@ -265,7 +265,7 @@ async fn what_was_delivered_or_given_up_is_sent_again_where_somebody_asks() {
     assert_eq!(again[0].uri().host(), Some("erp.example.md"));
     assert_eq!(again[0].headers()["webhook-id"], "B");
     assert_eq!(cron(&app, &memory).await.delivered, 0, "once");
-    // All of it; what fails is tried again like anything else, and no more often than once each.
+    // All of them are sent; failed ones are tried again like any other, once in each call at most.
     assert!(send_again(&app, &memory, "erp", 0, 4).await);
     memory.script_reply_of("erp.example.md", 200, "");
     memory.script_reply_of("erp.example.md", 500, "");

@@ -1,8 +1,8 @@
 //! Workbooks (ISO/IEC 29500, SpreadsheetML): the parts of one that hold a table.
 //!
 //! `calamine` reads more kinds of files, but it switches on `quick-xml`'s feature `encoding`, which the
-//! two doors would then share with the reader of signed messages; it unpacks whatever it is given, to
-//! whatever size; and it is 519 KB of a component.
+//! two doors would then share with the reader of signed messages; it unpacks a file to any size; and it
+//! is 519 KB of a component.
 
 mod parts;
 mod styles;
