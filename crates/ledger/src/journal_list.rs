@@ -240,11 +240,11 @@ impl<P: Platform> JournalList<'_, P> {
         Ok(part.entries.into_iter().next().map(Into::into))
     }
 
-    /// A block of the journal below the index `before`. What is still being recorded is left out:
+    /// Up to `count` places of the journal, a block at most, below the index `before`. What is still being recorded is left out:
     /// whoever looks back does not wait for it. Whether an entry counts is left to whoever reads what
     /// it is about.
-    pub async fn before(self, before: u64) -> Result<Backwards, StoreError> {
-        let start = before.saturating_sub(BLOCK).max(1);
+    pub async fn before(self, before: u64, count: u64) -> Result<Backwards, StoreError> {
+        let start = before.saturating_sub(count.clamp(1, BLOCK)).max(1);
         if before <= start {
             return Ok(Backwards {
                 entries: Vec::new(),

@@ -21,7 +21,7 @@ use super::{
     folds::Folds,
     journal_list::{self, JournalList},
     long_orders::Parts,
-    notes::Notes,
+    notes::{JOURNAL_MENDED, Notes},
     order_list::{OrderEntry, OrderList, OrderLists},
     record::{Key, over_the_log_and_the_secret, read, to_json},
     standings::Standings,
@@ -35,10 +35,6 @@ over_the_log_and_the_secret! {
     /// The mending of what the store has lost.
     pub struct Repairs
 }
-
-/// The note that says when an entry of the journal was written again that was lost or damaged: a text of
-/// its own each time. What was added up before may lack it.
-pub const JOURNAL_MENDED: &str = "journal-mended";
 
 /// The findings of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -239,9 +235,9 @@ impl<'a, P: Platform> Repairs<'a, P> {
             record.version = Some(place);
             let event = Event::PaymentRecorded(record);
             batch.push(journal_list::rewritten(marker.journal, at, &event)?);
-            let mended = format!("{} {:x}", self.log.now(), self.log.platform().random());
-            batch.push(Notes::<P>::written(JOURNAL_MENDED, &mended)?);
         }
+        let mended = format!("{} {:x}", self.log.now(), self.log.platform().random());
+        batch.push(Notes::<P>::written(JOURNAL_MENDED, &mended)?);
         self.log.set_many(&batch).await?;
         Ok(true)
     }
