@@ -242,11 +242,11 @@ impl<P: Platform> JournalList<'_, P> {
         Ok(part.entries.into_iter().next().map(Into::into))
     }
 
-    /// A block of the journal below the index `before`. Entries that are still being recorded are left
-    /// out, since a reader that looks back does not wait for them. The caller decides if an entry counts,
-    /// by reading the records that it is about.
-    pub async fn before(self, before: u64) -> Result<Backwards, StoreError> {
-        let start = before.saturating_sub(BLOCK).max(1);
+    /// Up to `count` places of the journal, a block at most, below the index `before`. Entries that are
+    /// still being recorded are left out, since a reader that looks back does not wait for them. The
+    /// caller decides if an entry counts, by reading the records that it is about.
+    pub async fn before(self, before: u64, count: u64) -> Result<Backwards, StoreError> {
+        let start = before.saturating_sub(count.clamp(1, BLOCK)).max(1);
         if before <= start {
             return Ok(Backwards {
                 entries: Vec::new(),

@@ -40,7 +40,7 @@
 //! 4. `stored_order`, `folds`: the sum of an order's list, also of a long one. `standings`: the entries
 //!    of the journal that count. `days`: the ranges of the journal that are days.
 //! 5. Questions and operations: `orders`, `requests`, `payments`, `manual`, `reviews`, `refunds`;
-//!    `cards`; `journal`, `mpay_calls`, `register`, `outbox`.
+//!    `cards`; `journal`, `mpay_calls`, `open_reviews`, `register`, `outbox`.
 //! 6. The walks over the journal that write entries again: `long_orders`, `erasures`, `repair`. Also
 //!    `archives`: the signed messages that may leave the store.
 #![cfg_attr(
@@ -82,6 +82,7 @@ mod manual;
 mod messages;
 mod mpay_calls;
 mod notes;
+mod open_reviews;
 mod order_list;
 mod orders;
 mod outbox;
@@ -136,7 +137,8 @@ pub use mpay_domain as domain;
 #[cfg(any(test, feature = "testing"))]
 pub use mpay_log::memory;
 pub use mpay_log::{BLOCK, Platform, PlatformError, RawEntry, StoreError, contract, postgres};
-pub use notes::Notes;
+pub use notes::{JOURNAL_MENDED, Notes};
+pub use open_reviews::{OpenReviews, OpenReviewsFound};
 pub use orders::{
     HistoryEntry, Intent, OrderHistory, OrderPayments, Orders, Precondition, RegisterError,
     Registered,
@@ -151,7 +153,7 @@ pub use proposals::{Decision, ProposalPage, Proposals, Proposed, StoredProposal}
 pub use refunds::{Refunded, Refunds};
 pub use refusals::{CloseError, ClosedBy, ClosedRefusal, Refusals, StoredRefusal};
 pub use register::{Register, RegisterPage, RegisteredOrder};
-pub use repair::{JOURNAL_MENDED, Repair, Repairs};
+pub use repair::{Repair, Repairs};
 pub use requests::{CreateError, Requests};
 pub use reviews::Reviews;
 pub use secret::{Secret, SecretCell};
@@ -201,6 +203,8 @@ kinds! {
     refusals: Refusals,
     /// The outcomes of MPay's latest calls.
     mpay_calls: MPayCalls,
+    /// The orders with open reviews.
+    open_reviews: OpenReviews,
     /// Signed messages that are kept as evidence.
     messages: Messages,
     /// The statements that were imported.

@@ -14,6 +14,10 @@ over_the_log! {
     pub struct Notes
 }
 
+/// The note that says when an entry of a payment was written again that was lost or damaged, in the journal or
+/// in its order's list: a text of its own each time. What was found or added up before may lack it.
+pub const JOURNAL_MENDED: &str = "journal-mended";
+
 /// A note that is a time.
 #[derive(Deserialize)]
 #[serde(transparent)]

@@ -219,6 +219,19 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
+/// The time at which an order was registered, and the place in the journal, by the first entries of its list.
+pub(super) fn registration(first: &Listing<OrderEntry>) -> Option<(u64, Timestamp)> {
+    let mut entries = first.entries.iter();
+    let is_version = |entry: &&Entry<OrderEntry>| {
+        matches!(
+            entry.value,
+            OrderEntry::Version(_) | OrderEntry::Created { .. }
+        )
+    };
+    let first = entries.find(is_version)?;
+    Some((first.beside?, first.at))
+}
+
 impl<P: Platform> OrderLists<'_, P> {
     /// Takes a place.
     pub async fn take(self, list: &OrderList) -> Result<Slot, StoreError> {

@@ -1,6 +1,7 @@
 //! Proposals to enter a payment by hand, or to void one. One person proposes, and another decides.
 
 use jiff::Timestamp;
+use mpay_log::BLOCK;
 use mpay_log::{Entry, Listing};
 use serde::{Deserialize, Serialize};
 
@@ -144,7 +145,7 @@ impl<P: Platform> Proposals<'_, P> {
         let mut page = ProposalPage::default();
         let mut looked_at = 0;
         for _ in 0..BLOCKS {
-            let block = journal.before(before).await?;
+            let block = journal.before(before, BLOCK).await?;
             page.is_beyond_end |= block.is_beyond_end;
             let is_proposal = |event: &Event| {
                 matches!(

@@ -1,14 +1,14 @@
 //! The register of all orders, the newest first.
 
 use jiff::Timestamp;
-use mpay_log::{Entry, Listing};
+use mpay_log::BLOCK;
 
 use super::{
-    Days, Orders, Platform, Span, StoreError, StoredOrder,
+    Days, OpenReviewsFound, Orders, Platform, Span, StoreError, StoredOrder,
     aliases::{Aliases, Named},
     journal::BLOCKS,
     journal_list::{Backwards, JournalList},
-    order_list::{OrderEntry, OrderList, OrderLists},
+    order_list::{OrderList, OrderLists, registration},
     record::over_the_log_and_the_secret,
 };
 use crate::{
@@ -23,6 +23,8 @@ over_the_log_and_the_secret! {
 
 /// Orders read at once.
 const ORDERS: usize = 25;
+/// The same, where no more are asked for.
+const FEW: usize = 10;
 /// The most orders that one call looks at.
 const MOST_ORDERS: usize = 10 * ORDERS;
 
@@ -49,6 +51,8 @@ pub struct RegisterPage {
     pub damaged: usize,
     /// True if the place to look below is beyond the end of the journal.
     pub is_beyond_end: bool,
+    /// True if not all that may be meant was looked at, and the same call goes on.
+    pub is_partial: bool,
 }
 
 impl<P: Platform> Register<'_, P> {
@@ -71,6 +75,7 @@ impl<P: Platform> Register<'_, P> {
             next: None,
             damaged: 0,
             is_beyond_end: false,
+            is_partial: false,
         };
         let range = Days::on(self.log).range(span).await?;
         let journal = JournalList::on(self.log);
@@ -80,12 +85,16 @@ impl<P: Platform> Register<'_, P> {
             (None, None) => journal.length().await? + 1,
         };
         let mut looked_at = 0;
-        for _ in 0..BLOCKS {
+        // Who wants a few finds them in a part of the last block, if all are wanted.
+        let few = u64::try_from(limit).unwrap_or(BLOCK).saturating_mul(4);
+        for block in 0..BLOCKS {
             let Backwards {
                 entries,
                 start,
                 is_beyond_end,
-            } = journal.before(before).await?;
+            } = journal
+                .before(before, if block == 0 { few } else { BLOCK })
+                .await?;
             page.is_beyond_end |= is_beyond_end;
             let over = start <= range.after + 1;
             let mut found = Vec::new();
@@ -99,7 +108,13 @@ impl<P: Platform> Register<'_, P> {
                     found.push((entry.index, entry.at, event.version, address));
                 }
             }
-            for found in found.chunks(ORDERS) {
+            let few = if looked_at == 0 {
+                limit.clamp(FEW, ORDERS)
+            } else {
+                ORDERS
+            };
+            let (few, rest) = found.split_at(few.min(found.len()));
+            for found in std::iter::once(few).chain(rest.chunks(ORDERS)) {
                 let addresses: Vec<_> = found.iter().map(|(.., key)| key.clone()).collect();
                 let orders = Orders::on(self.log, self.secrets)
                     .get_many(&addresses)
@@ -142,6 +157,73 @@ impl<P: Platform> Register<'_, P> {
         Ok(page)
     }
 
+    /// Reads the orders that are known to have open reviews. If others may have some too, `next` leads to
+    /// the rest of the register.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn to_review(
+        self,
+        found: &OpenReviewsFound,
+        before: Option<u64>,
+        limit: usize,
+        span: Span,
+        wanted: impl Fn(&StoredOrder) -> bool,
+    ) -> Result<RegisterPage, StoreError> {
+        let range = Days::on(self.log).range(span).await?;
+        let is_in_span = |index, at| {
+            index > range.after && range.last.is_none_or(|last| index <= last) && range.contains(at)
+        };
+        let mut page = RegisterPage {
+            orders: Vec::new(),
+            next: None,
+            damaged: 0,
+            is_beyond_end: before.is_some_and(|before| before > found.place + 1),
+            is_partial: !found.is_complete,
+        };
+        let open = found.open.iter();
+        let open: Vec<_> = open
+            .filter(|(index, ..)| before.is_none_or(|before| *index < before))
+            .collect();
+        for chunk in open.chunks(ORDERS.min(limit.max(1))) {
+            let addresses: Vec<_> = chunk
+                .iter()
+                .map(|(_, service, key)| (service.clone(), key.clone()))
+                .collect();
+            let lists: Vec<_> = addresses
+                .iter()
+                .map(|(service, key)| OrderList::of(service, key))
+                .collect();
+            let stored = Orders::on(self.log, self.secrets)
+                .get_many(&addresses)
+                .await?;
+            let firsts = OrderLists::on(self.log).several(&lists, 0).await?;
+            for (((index, ..), order), first) in chunk.iter().zip(stored).zip(firsts) {
+                if page.orders.len() >= limit {
+                    return Ok(page);
+                }
+                page.next = Some(*index);
+                page.damaged += usize::from(order.is_err());
+                if let Some(order) = order.ok().flatten()
+                    && let Some((_, registered_at)) = registration(&first)
+                    && is_in_span(*index, registered_at)
+                    && wanted(&order)
+                {
+                    page.orders.push(RegisteredOrder {
+                        index: *index,
+                        registered_at,
+                        order,
+                    });
+                }
+            }
+            if page.orders.len() >= limit && chunk.last() != open.last() {
+                return Ok(page);
+            }
+        }
+        page.next = (found.floor > 0).then_some(found.floor + 1);
+        Ok(page)
+    }
+
     /// Reads the orders of a service that have an alias, the one that got it last first. `before` and
     /// `next` are places in the list of the name, and a fixed number of them is looked at.
     ///
@@ -171,6 +253,7 @@ impl<P: Platform> Register<'_, P> {
             next,
             damaged: 0,
             is_beyond_end,
+            is_partial: false,
         };
         for chunk in orders.chunks(ORDERS) {
             let addresses: Vec<_> = chunk
@@ -207,19 +290,6 @@ impl<P: Platform> Register<'_, P> {
         }
         Ok(page)
     }
-}
-
-/// The time at which an order was registered, and the place in the journal, by the first entries of its list.
-fn registration(first: &Listing<OrderEntry>) -> Option<(u64, Timestamp)> {
-    let mut entries = first.entries.iter();
-    let is_version = |entry: &&Entry<OrderEntry>| {
-        matches!(
-            entry.value,
-            OrderEntry::Version(_) | OrderEntry::Created { .. }
-        )
-    };
-    let first = entries.find(is_version)?;
-    Some((first.beside?, first.at))
 }
 
 /// The order that an event is about; `None` where it names none.

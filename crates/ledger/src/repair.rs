@@ -20,7 +20,7 @@ use super::{
     folds::Folds,
     journal_list::{self, JournalList},
     long_orders::Parts,
-    notes::Notes,
+    notes::{JOURNAL_MENDED, Notes},
     order_list::{OrderEntry, OrderList, OrderLists},
     record::{Key, over_the_log_and_the_secret, read, to_json},
     standings::Standings,
@@ -34,10 +34,6 @@ over_the_log_and_the_secret! {
     /// The mending of lost records.
     pub struct Repairs
 }
-
-/// The note of the last time that a lost or damaged entry of the journal was written again, with a new
-/// text each time. Sums computed before may lack the entry.
-pub const JOURNAL_MENDED: &str = "journal-mended";
 
 /// The findings of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -238,9 +234,9 @@ impl<'a, P: Platform> Repairs<'a, P> {
             record.version = Some(place);
             let event = Event::PaymentRecorded(record);
             batch.push(journal_list::rewritten(marker.journal, at, &event)?);
-            let mended = format!("{} {:x}", self.log.now(), self.log.platform().random());
-            batch.push(Notes::<P>::written(JOURNAL_MENDED, &mended)?);
         }
+        let mended = format!("{} {:x}", self.log.now(), self.log.platform().random());
+        batch.push(Notes::<P>::written(JOURNAL_MENDED, &mended)?);
         self.log.set_many(&batch).await?;
         Ok(true)
     }

@@ -81,6 +81,7 @@ const ORDER: &[&str] = &[
     "cards",
     "journal",
     "mpay_calls",
+    "open_reviews",
     "register",
     "outbox",
     "long_orders",

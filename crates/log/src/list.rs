@@ -19,6 +19,9 @@ use super::{
 
 /// Entries fetched together with the counter, so that most lists take one call.
 const FIRST: u64 = 8;
+/// The same, where more lists than [`FEW`] are read at once: most are of an order and its payment.
+const FIRST_OF_MANY: u64 = 2;
+const FEW: usize = 4;
 /// Keys read by one call.
 const KEYS: usize = BLOCK as usize;
 /// With [`Mutation::TimeWindows`], how long a writer has for his entry.
@@ -322,13 +325,19 @@ impl<P: Platform> Log<P> {
     }
 
     async fn read_raw(&self, lists: &[String], long: u64) -> Result<Vec<Listing<Raw>>, StoreError> {
-        const LISTS: usize = KEYS / (FIRST as usize + 2);
+        // Whoever asks for one list waits for each call; of many, most keys ahead would be of nothing.
+        let ahead = if lists.len() > FEW {
+            FIRST_OF_MANY
+        } else {
+            FIRST
+        };
+        let at_once = KEYS / (ahead as usize + 2);
         let mut listings = Vec::with_capacity(lists.len());
-        for lists in lists.chunks(LISTS) {
-            let mut keys = Vec::with_capacity(lists.len() * (FIRST as usize + 2));
+        for lists in lists.chunks(at_once) {
+            let mut keys = Vec::with_capacity(lists.len() * (ahead as usize + 2));
             for list in lists {
                 keys.push(list.clone());
-                keys.extend((1..=FIRST).map(|index| entry_key(list, index)));
+                keys.extend((1..=ahead).map(|index| entry_key(list, index)));
             }
             // After the entries: see `fate.rs`.
             keys.extend(lists.iter().map(|list| counter_key(list, 0)));
@@ -339,20 +348,43 @@ impl<P: Platform> Log<P> {
                     length,
                     ..Listing::default()
                 };
-                let last = if length > long { FIRST } else { length };
-                self.add(list, 1..=last.min(FIRST), &values, &mut listing)
+                let last = if length > long {
+                    length.min(FIRST)
+                } else {
+                    length
+                };
+                self.add(list, 1..=last.min(ahead), &values, &mut listing)
                     .await?;
-                while listing.next <= last {
-                    let first = listing.next;
-                    let until = last.min((block(first) + 1) * BLOCK);
-                    let keys = keys_of(list, first..=until);
-                    let values = self.get_many(&keys).await?;
-                    self.add(list, first..=until, &values, &mut listing).await?;
-                }
-                listings.push(listing);
+                listings.push((listing, last));
             }
         }
-        Ok(listings)
+        // What is left of those that are longer, of as many at once as fit into a call.
+        loop {
+            let (mut keys, mut parts) = (Vec::new(), Vec::new());
+            for (place, (listing, last)) in listings.iter().enumerate() {
+                let Some(list) = lists.get(place).filter(|_| listing.next <= *last) else {
+                    continue;
+                };
+                let first = listing.next;
+                let until = (*last).min((block(first) + 1) * BLOCK);
+                let more = keys_of(list, first..=until);
+                if !keys.is_empty() && keys.len() + more.len() > KEYS {
+                    break;
+                }
+                keys.extend(more);
+                parts.push((place, list, first..=until));
+            }
+            if parts.is_empty() {
+                break;
+            }
+            let values = self.get_many(&keys).await?;
+            for (place, list, places) in parts {
+                if let Some((listing, _)) = listings.get_mut(place) {
+                    self.add(list, places, &values, listing).await?;
+                }
+            }
+        }
+        Ok(listings.into_iter().map(|(listing, _)| listing).collect())
     }
 
     /// The part of a list at up to [`BLOCK`] places from `first` on, and its length.

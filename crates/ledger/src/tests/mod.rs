@@ -22,6 +22,7 @@ mod interrupted;
 mod journal;
 mod long;
 mod messages;
+mod open_reviews;
 mod orders;
 mod recording;
 mod register;

@@ -8,7 +8,7 @@ use serde::Serialize;
 #[cfg(feature = "description")]
 use super::description::{Operation, as_json};
 use super::{
-    Call, Problem,
+    Call, Effort, Problem,
     endpoint::Endpoint,
     json,
     order_answer::OrderAnswer,
@@ -18,7 +18,7 @@ use crate::{
     access::EVERYBODY,
     domain::{Money, NameSearch, Order, OrderKey, OrderStatus, ServiceId, Text, time},
     json::OrderEvent,
-    store::{Platform, RegisterPage, Span, StoredOrder},
+    store::{BLOCK, OpenReviewsFound, Places, Platform, RegisterPage, Span, StoredOrder},
 };
 
 /// The parameters that filter orders.
@@ -46,6 +46,10 @@ pub(super) struct RegisterAnswer<'a> {
     /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+    /// True if orders are missing that the same call comes to: to what a page shows beside alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "description", schemars(skip))]
+    is_partial: bool,
 }
 
 #[derive(Serialize)]
@@ -113,8 +117,23 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let answer = RegisterAnswer {
         orders: orders?,
         next: next_if_any(call, page.next).await?,
+        is_partial: page.is_partial,
     };
     json(StatusCode::OK, &answer)
+}
+
+/// The places of the journal that one call looks at for orders with open reviews.
+const PLACES: u64 = 8 * BLOCK;
+
+/// The orders that are known to have open reviews, if that is of use: if they are all, or at least as many as
+/// can be shown beside something else until the next look finds more.
+async fn open_reviews<P: Platform>(
+    call: &Call<'_, P>,
+) -> Result<Option<OpenReviewsFound>, Problem> {
+    let places = Places::new(call.effort.places.min(PLACES));
+    let found = call.store.open_reviews().read_within(&places).await?;
+    let is_of_use = found.is_complete || call.effort == Effort::BESIDE;
+    Ok((is_of_use && !found.is_stuck).then_some(found))
 }
 
 /// The filter of a call.
@@ -219,6 +238,11 @@ impl Filter {
             let service = self.service.as_ref();
             service.is_none_or(|service| service.as_str() == event.service_id)
         };
+        let is_of_service = |order: &StoredOrder| {
+            let service = self.service.as_ref();
+            let is = |order: &Order| service.is_none_or(|service| *service == order.service_id);
+            order.state.order().is_some_and(is)
+        };
         let wanted = |order: &StoredOrder| {
             let state = &order.state;
             self.status.is_none_or(|status| state.status(now) == status)
@@ -235,9 +259,25 @@ impl Filter {
                 named.await?
             }
             None => {
-                register
-                    .read(before, limit, span, registered, wanted)
-                    .await?
+                let open = match self.review {
+                    Some(_) => open_reviews(call).await?,
+                    None => None,
+                };
+                // Below its floor the register alone knows.
+                let is_below = |floor| before.is_some_and(|before| before <= floor + 1);
+                match open.filter(|open| !is_below(open.floor)) {
+                    Some(open) => {
+                        let known = register.to_review(&open, before, limit, span, |order| {
+                            is_of_service(order) && wanted(order)
+                        });
+                        known.await?
+                    }
+                    None => {
+                        register
+                            .read(before, limit, span, registered, wanted)
+                            .await?
+                    }
+                }
             }
         };
         if page.is_beyond_end {

@@ -518,6 +518,25 @@ async fn judge<P: Platform>(
             format!("The payment is refused: {misfit}."),
         )
     })?;
+    // A bank's statement names a payment by card by it, and so is where it would be known from.
+    let id = confirmation.payment_id.as_str();
+    let cards = order
+        .payments
+        .iter()
+        .filter_map(|payment| payment.card.as_ref());
+    let refunds = order
+        .state
+        .payments()
+        .iter()
+        .flat_map(|payment| &payment.refunds);
+    let references = cards.map(|card| card.rrn.as_deref());
+    let mut references = references.chain(refunds.map(|refund| refund.rrn.as_deref()));
+    if references.any(|reference| reference == Some(id)) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "This is the bank's reference number (RRN) of a payment by card of this order, which is recorded already.",
+        ));
+    }
     Ok((confirmation, order))
 }
 

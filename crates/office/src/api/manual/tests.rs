@@ -9,7 +9,7 @@ use crate::{
     store::{
         Evidence, Ledger, Recorded, StoredOrder,
         memory::Fault,
-        testing::{record, register, secret},
+        testing::{record, record_card, refund_of_number, register, secret},
     },
 };
 
@@ -97,6 +97,23 @@ async fn a_proposal_that_is_withdrawn_is_not_approved() {
         send(&api, "DELETE", "payments/manual/1", "").await.status,
         404
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_recorded_by_card_is_not_proposed_by_the_banks_number() {
+    let api = Api::new();
+    register(&api.memory, "1", "40").await.unwrap();
+    record_card(&api.memory, "C", "1", "10").await.unwrap();
+    let refunded = refund_of_number(&api.memory, "C", "5", Some("RRN-9")).await;
+    refunded.unwrap();
+    for (id, status) in [("RRN-C", 409), ("RRN-9", 409), ("RRN-8", 201)] {
+        let mut proposal: Value = serde_json::from_str(&proposal()).unwrap();
+        proposal["payment_id"] = id.into();
+        let answer = send(&api, "POST", "payments/manual", &proposal.to_string()).await;
+        assert_eq!(answer.status, status, "{id}: {}", answer.text);
+        let is_said = answer.text.contains("reference number (RRN)");
+        assert_eq!(is_said, status == 409, "{id}: {}", answer.text);
+    }
 }
 
 #[tokio::test(start_paused = true)]

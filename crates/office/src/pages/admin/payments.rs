@@ -190,10 +190,13 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     });
     let content = html! {
         h1 { (title) }
-        form.filters.card method="get" action="/admin/payments" {
-            input type="hidden" name="lang" value=(desk.view.language().code());
-            label { span { (desk.t("day")) } input type="date" name="date" value=(date) max=(today); }
-            button type="submit" { (desk.t("show")) }
+        // Not where the page would take away the day that somebody is choosing.
+        @if goes_on.as_ref().is_none_or(|goes_on| goes_on.reload.is_none()) {
+            form.filters.card method="get" action="/admin/payments" {
+                input type="hidden" name="lang" value=(desk.view.language().code());
+                label { span { (desk.t("day")) } input type="date" name="date" value=(date) max=(today); }
+                button type="submit" { (desk.t("show")) }
+            }
         }
         p.actions {
             @if let Some(before) = before { a href=(of(before)) rel="prev" { (desk.t("day-before")) } }

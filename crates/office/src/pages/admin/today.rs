@@ -56,6 +56,9 @@ struct Total {
 struct Register {
     orders: Vec<Listed>,
     next: Option<String>,
+    /// Whether the next look finds more.
+    #[serde(default)]
+    is_partial: bool,
 }
 
 /// The totals of the last days.
@@ -166,7 +169,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         .document(Ask::get(format!("reconciliation?date={today}&part=totals")))
         .await?;
     let to_look_at: Register = desk
-        .document(Ask::get("orders?review=open&limit=10"))
+        .document(Ask::get("orders?review=open&limit=10").beside())
         .await?;
     let latest: Register = desk.document(Ask::get("orders?limit=10")).await?;
     let last: Weeks = desk
@@ -185,6 +188,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let all_seen = calls.complete
         && !calls.open_refusals_more
         && to_look_at.next.is_none()
+        && !to_look_at.is_partial
         && open.next.is_none();
     let health = connection::health(desk).await?;
     let webhooks = connection::webhooks(desk).await?;
@@ -195,10 +199,11 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let adds_up = day.totals_more;
     let says = html! {
         @if !calls.complete { (desk.t("refusals")) ": " (desk.t("refusals-incomplete")) " " }
+        @if to_look_at.is_partial { (desk.t("menu-orders")) ": " (desk.t("refusals-incomplete")) " " }
         @if adds_up { (desk.t("totals-incomplete")) " " }
         @else if last.more { (desk.t("weeks-incomplete")) }
     };
-    let goes_on = adds_up || last.more || !calls.complete;
+    let goes_on = adds_up || last.more || !calls.complete || to_look_at.is_partial;
     let goes_on = goes_on.then(|| desk.go_on("/admin", &says, false));
     let content = html! {
         h1 { (title) }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use http::StatusCode;
+use jiff::civil::Date;
 
 use super::{
     super::{
@@ -15,13 +16,17 @@ use super::{
 };
 use crate::{
     api::{Call, Problem, payments},
-    domain::PaymentId,
+    domain::{PaymentId, time},
     json::Event,
-    store::{Platform, Span, StoredPayment},
+    store::{BLOCK, Places, Platform, Span, StoredPayment},
 };
 
 /// The most words of texts that one statement has looked up outside the period.
 const MOST_WORDS: usize = 5000;
+/// How many days on each side of the period payments are looked for by a bank's reference number.
+const DAYS_AROUND: i64 = 31;
+/// The places of the journal that are looked at for them, on each side.
+const PLACES_AROUND: u64 = 16 * BLOCK;
 
 /// The entries of a period in the journal.
 #[derive(Clone)]
@@ -75,7 +80,95 @@ pub(in super::super) async fn recorded<P: Platform>(
     }
 }
 
-/// The payments that a statement may show.
+/// The payments by card, recorded around the period, that statements name by the banks' reference number of
+/// their own or of a refund: nothing finds them by it, and a bank's day is not that of the store. Days near
+/// the period come first; so many places of the journal are looked at.
+async fn named_around<P: Platform>(
+    call: &Call<'_, P>,
+    span: Span,
+    named: &BTreeSet<&String>,
+    recorded: &[StoredPayment],
+) -> Result<BTreeSet<String>, Problem> {
+    let (Some(from), Some(to)) = (span.from, span.to) else {
+        return Ok(BTreeSet::new());
+    };
+    let mut open: BTreeSet<&str> = named.iter().map(|name| name.as_str()).collect();
+    for payment in recorded {
+        open.remove(payment.payment.payment_id.as_str());
+        let card = payment.payment.card.as_ref();
+        let own = card.and_then(|card| card.rrn.as_deref());
+        let refunds = payment.state.refunds.iter();
+        for reference in own
+            .into_iter()
+            .chain(refunds.flat_map(|r| r.rrn.as_deref()))
+        {
+            open.remove(reference);
+        }
+    }
+    let mut found = BTreeSet::new();
+    let (first, end) = (time::date(from), time::date(to));
+    let sides: [fn(Date, Date, i64) -> Option<Date>; 2] = [
+        |first, _, days| time::days_after(first, -1 - days),
+        |_, end, days| time::days_after(end, days),
+    ];
+    for (side, places) in sides.map(|side| (side, Places::new(PLACES_AROUND))) {
+        for days in 0..DAYS_AROUND {
+            let Some(day) = side(first, end, days).filter(|_| !open.is_empty()) else {
+                break;
+            };
+            let next = time::days_after(day, 1).and_then(|next| time::start_of(next).ok());
+            let span = Span {
+                from: time::start_of(day).ok(),
+                to: next,
+            };
+            if span.from.is_none_or(|from| from > call.store.now()) || places.left() == 0 {
+                break;
+            }
+            let range = call.store.days().range_within(span, &places).await?;
+            let is_named = |event: &Event| match event {
+                Event::PaymentRecorded(payment) => {
+                    let card = payment.card.as_ref();
+                    let own = card.and_then(|card| card.rrn.as_deref());
+                    own.is_some_and(|own| open.contains(own))
+                }
+                Event::PaymentRefunded(refund) => {
+                    let own = refund.rrn.as_deref();
+                    own.is_some_and(|own| open.contains(own))
+                }
+                _ => false,
+            };
+            let (mut cursor, mut ids) = (0, Vec::new());
+            while places.left() > 0 {
+                let journal = call.store.journal();
+                let page = journal
+                    .read_within(&range, cursor, usize::MAX, &places, is_named)
+                    .await?;
+                ids.extend(
+                    page.entries
+                        .into_iter()
+                        .filter_map(|entry| match entry.event {
+                            Event::PaymentRecorded(payment) => {
+                                Some((payment.payment_id, payment.card.and_then(|card| card.rrn)))
+                            }
+                            Event::PaymentRefunded(refund) => Some((refund.payment_id, refund.rrn)),
+                            _ => None,
+                        }),
+                );
+                if page.complete || page.next <= cursor {
+                    break;
+                }
+                cursor = page.next;
+            }
+            for (id, reference) in ids {
+                open.remove(reference.as_deref().unwrap_or_default());
+                found.insert(id);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What is known of the payments that a statement may show.
 pub(super) struct Ledger<'a> {
     pub(super) rates: &'a Rates,
     /// The payments, by their places in the journal.
@@ -116,7 +209,9 @@ impl<'a> Ledger<'a> {
             |word: &&String| word.len() > 5 && word.contains(|c: char| c.is_ascii_digit());
         let words = unknown.flat_map(|row| &row.words).filter(may_be_id);
         let words = words.take(MOST_WORDS);
-        let elsewhere = whole.chain(by_row.values()).chain(words);
+        let named: BTreeSet<&String> = whole.chain(words).collect();
+        let around = named_around(call, span, &named, &recorded).await?;
+        let elsewhere = named.into_iter().chain(by_row.values()).chain(&around);
         let elsewhere: BTreeSet<_> = elsewhere.chain(&refunded).collect();
         let elsewhere: Vec<_> = elsewhere
             .into_iter()

@@ -103,6 +103,34 @@ async fn what_was_given_back_may_be_in_another_statement_or_in_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_bank_names_by_its_number_is_found_beside_the_period() {
+    let query = "payment_id=id&amount=sum&date=on";
+    for (days, is_found) in [(1, true), (30, true), (70, false)] {
+        let api = given_back().await;
+        refund_of_number(&api.memory, "C", "20", Some("RRN-9"))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_secs(100 * 86_400)).await;
+        let june = time::parse_date("2026-06-02").unwrap();
+        let day = |days| time::days_after(june, days).unwrap();
+        // After it, and before it.
+        for (from, to) in [(day(days), day(days + 3)), (day(-4 - days), day(-2 - days))] {
+            let address = format!("settlement?from={from}&to={to}&{query}");
+            let rows = "id,sum,on\nRRN-C,33,1.6\nRRN-9,-10,2.6\n";
+            let seen = api.call("POST", &address, "text/csv", rows).await.json();
+            let mut known = amounts(&seen["matched"]);
+            known.sort_unstable();
+            let expected = [("C", "-10.00"), ("C", "33")];
+            assert_eq!(known, if is_found { &expected[..] } else { &[] }, "{seen}");
+            assert_eq!(
+                seen["not_recorded"].as_array().unwrap().is_empty(),
+                is_found
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_wholly_given_back_is_settled_with_its_refund() {
     let query = "payment_id=id&order_key=order&amount=sum";
     for statement in [

@@ -63,13 +63,12 @@ async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
     fill_journal(&office.memory, 400).await;
     record(&office.memory, "P", "1", "10").await.unwrap();
     let browser = office.sign_in(Role::Read).await;
-    // Refusals are looked for separately.
-    while browser
-        .get("/admin/refusals")
-        .await
-        .text
-        .contains("http-equiv")
-    {}
+    // What was refused, and what is to be looked at, is looked for apart.
+    for page in ["/admin/refusals", "/admin/orders?review=open"] {
+        for _ in 0..8 {
+            browser.get(page).await;
+        }
+    }
     let says = "Sumele nu sunt încă ale întregii zile";
     let by_itself = |page: &Page| {
         let (_, rest) = page
@@ -91,13 +90,17 @@ async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
         assert!(!page.text.contains("10,00"), "{}", page.text);
         assert!(!page.text.contains("Astăzi încă nimic"), "{}", page.text);
         assert_eq!(by_itself(&page).as_deref(), Some(next));
-        // A reader who wants no reloads stays, and continues by a link.
+        // Nobody chooses a day on a page that is about to be loaded again.
+        assert!(!page.text.contains("name=\"date\""), "{}", page.text);
+        // Who wants to read in peace stays, and goes on by a link.
         let link = format!("href=\"{}\"", stay.replace('&', "&amp;"));
         assert!(page.text.contains(&link), "{}", page.text);
         office.memory.remove("note/paid-on-2026-06-01");
         let page = browser.get(stay).await;
         assert_eq!(by_itself(&page), None, "{}", page.text);
         assert!(page.text.contains(&link), "{}", page.text);
+        let may_choose = page.text.contains("name=\"date\"");
+        assert_eq!(may_choose, address != "/admin", "{}", page.text);
         let page = browser.get(next).await;
         assert!(!page.text.contains(says), "{}", page.text);
         assert!(page.text.contains("10,00"), "{}", page.text);
@@ -248,8 +251,20 @@ async fn today_adds_up_by_service_where_there_are_several() {
     }
 }
 
+/// What Today says that needs somebody, once all was looked at.
+async fn needs(browser: &Browser<'_>) -> String {
+    for _ in 0..60 {
+        let page = browser.get("/admin").await;
+        if !page.text.contains("http-equiv") {
+            let (_, needs) = page.text.split_once("<h2>Cere atenție</h2>").unwrap();
+            return needs.split_once("</section>").unwrap().0.to_owned();
+        }
+    }
+    panic!("it goes on for ever");
+}
+
 #[tokio::test(start_paused = true)]
-async fn today_says_that_older_orders_and_proposals_may_need_somebody() {
+async fn today_shows_what_is_to_be_looked_at_however_old_and_where_older_proposals_are() {
     let office = Office::new();
     let (accountant, manager) = (Role::Accountant, Role::Manager);
     register(&office.memory, "1", "10").await.unwrap();
@@ -268,53 +283,74 @@ async fn today_says_that_older_orders_and_proposals_may_need_somebody() {
     let proposed = browser.send("/admin/payments/manual", &proposal).await;
     assert_eq!(proposed.status, 303, "{}", proposed.text);
     let browser = office.sign_in(manager).await;
-    let needs = async || {
-        // Refusals are looked for separately.
-        for _ in 0..40 {
-            browser.get("/admin/refusals").await;
-        }
-        let page = browser.get("/admin").await;
-        let (_, needs) = page.text.split_once("<h2>Cere atenție</h2>").unwrap();
-        needs.split_once("</section>").unwrap().0.to_owned()
-    };
     let (nothing, older) = ("Nimic.", "mai vechi");
-    let text = needs().await;
+    let text = needs(&browser).await;
     assert!(!text.contains(nothing) && !text.contains(older), "{text}");
     assert!(text.contains("de verificat"), "{text}");
     assert!(text.contains("aprobarea: 1<"), "{text}");
     fill_journal(&office.memory, 2_800).await;
-    let text = needs().await;
-    assert!(!text.contains(nothing), "{text}");
-    let (orders, proposals) = (
-        "/admin/orders?review=open&amp;cursor=",
-        "/admin/payments/manual?cursor=",
+    // It is there at the first look, and at those that come further.
+    let page = browser.get("/admin").await;
+    assert!(page.text.contains("de verificat"), "{}", page.text);
+    assert!(
+        page.text
+            .contains("Comenzi: Nu s-a căutat încă până la capăt.")
     );
-    for (begin, says, found) in [
-        (orders, older, "de verificat"),
-        (
-            proposals,
-            "aprobarea: Încă nimic găsit",
-            "/admin/payments/manual/",
-        ),
-    ] {
-        assert!(text.contains(says), "{text}");
-        let (_, rest) = text.split_once(begin).unwrap();
+    let text = needs(&browser).await;
+    assert!(!text.contains(nothing) && !text.contains(older), "{text}");
+    assert!(text.contains("de verificat"), "{text}");
+    // Proposals are looked for among the newest entries, with a link to go on.
+    assert!(text.contains("aprobarea: Încă nimic găsit"), "{text}");
+    let begin = "/admin/payments/manual?cursor=";
+    let (_, rest) = text.split_once(begin).unwrap();
+    let cursor = rest.split(['&', '"']).next().unwrap();
+    let mut address = format!("{begin}{cursor}");
+    for _ in 0..5 {
+        let page = browser.get(&address).await;
+        if page.text.contains("/admin/payments/manual/") {
+            return;
+        }
+        let (_, rest) = page.text.split_once("cursor=").unwrap();
         let cursor = rest.split(['&', '"']).next().unwrap();
-        // The link finds it in the end.
-        let begin = begin.replace("&amp;", "&");
-        let mut address = format!("{begin}{cursor}");
-        for _ in 0..5 {
-            let page = browser.get(&address).await;
-            if page.text.contains(found) {
-                address.clear();
+        address = format!("{begin}{cursor}");
+    }
+    panic!("the proposal is not found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_very_many_to_be_looked_at_today_shows_the_newest_and_leads_to_all() {
+    let office = Office::new();
+    for n in 0..115 {
+        let key = format!("K-{n:03}");
+        register(&office.memory, &key, "10").await.unwrap();
+        record(&office.memory, &format!("P-{n}"), &key, "12")
+            .await
+            .unwrap();
+    }
+    let browser = office.sign_in(Role::Accountant).await;
+    let text = needs(&browser).await;
+    assert_eq!(text.matches("de verificat").count(), 10, "{text}");
+    assert!(text.contains("K-114") && text.contains("K-105"), "{text}");
+    let begin = "/admin/orders?review=open&amp;cursor=";
+    let (_, rest) = text.split_once(begin).unwrap();
+    let mut cursor = rest.split(['&', '"']).next().unwrap().to_owned();
+    let mut seen = 10;
+    for _ in 0..20 {
+        let address = format!("/admin/orders?review=open&cursor={cursor}");
+        let page = browser.get(&address).await;
+        for n in (0..115).rev().skip(seen) {
+            if !page.text.contains(&format!("K-{n:03}")) {
                 break;
             }
-            let (_, rest) = page.text.split_once("cursor=").unwrap();
-            let cursor = rest.split(['&', '"']).next().unwrap();
-            address = format!("{begin}{cursor}");
+            seen += 1;
         }
-        assert!(address.is_empty(), "{found} is not found");
+        // That of the link at the end: others lead to the same page in another language.
+        let Some((_, rest)) = page.text.rsplit_once("cursor=") else {
+            break;
+        };
+        cursor = rest.split(['&', '"']).next().unwrap().to_owned();
     }
+    assert_eq!(seen, 115);
 }
 
 #[tokio::test(start_paused = true)]
