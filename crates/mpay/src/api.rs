@@ -8,7 +8,7 @@ use mpay::{
     component,
     development::{Credentials, read},
     roles::Tls,
-    tell,
+    schedule, tell,
 };
 use mpay_host::Environment;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -79,6 +79,16 @@ impl Access {
             has_answered: Cell::new(false),
             tell: Box::new(|line| tell!("{line}")),
         })
+    }
+
+    /// What makes the calls of timers there.
+    ///
+    /// # Errors
+    /// As [`Access::api`].
+    pub fn timer(&self) -> anyhow::Result<schedule::Api> {
+        let (host, ..) = crate::doctor::http::host_of(&self.url)?;
+        let (token, tls) = (self.token(&host)?, self.tls.config(false)?);
+        Ok(schedule::Api::new(&self.url, token, tls))
     }
 
     fn token(&self, host: &str) -> anyhow::Result<String> {

@@ -32,6 +32,7 @@ mod settle;
 mod sign;
 mod table_file;
 mod terminal;
+mod timers;
 mod trust;
 mod verify;
 mod webhooks;
@@ -79,6 +80,8 @@ enum Command {
     Restore(backup::RestoreArguments),
     /// Move MPay's signed messages of old closed orders out of the store, into files.
     Archive(archive::Arguments),
+    /// Make the calls of each minute or each night that `mpay up` makes by itself.
+    Schedule(timers::Arguments),
     /// Look at the folder of the data.
     State(backup::StateArguments),
     /// Sign a message.
@@ -196,6 +199,7 @@ fn main() -> ExitCode {
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Archive(arguments) => archive::run(&arguments),
+        Command::Schedule(arguments) => timers::run(&arguments),
         Command::State(arguments) => backup::state(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -8,12 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use mpay_domain::time;
 use mpay_office::access::{Principal, Role};
 use rand::RngExt;
 use serde_json::Value;
 use tokio::task::JoinHandle;
+use ureq::tls::TlsConfig;
 
 use crate::tell;
 
@@ -27,9 +29,13 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const MOST_PAGES: u32 = 50_000;
 
 /// The hour at which a job is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// Each minute: webhooks are delivered, alerts raised, payments by card asked for.
+    #[value(name = "minute")]
     EachMinute,
+    /// Each night: payments by card of days ago are asked for, personal data is erased by age.
+    #[value(name = "night")]
     EachNight,
 }
 
@@ -106,23 +112,22 @@ impl Caller {
 
     /// Makes the calls from now on, until the handle is aborted.
     pub fn start(self, url: &str) -> JoinHandle<()> {
-        let api = Api {
-            url: format!("{}/api", url.trim_end_matches('/')),
-            token: self.token,
-            agent: ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .timeout_global(Some(TIMEOUT))
-                .build()
-                .new_agent(),
-        };
+        let api = Api::new(url, self.token, TlsConfig::default());
         tokio::spawn(run(api))
     }
 }
 
-struct Api {
+/// The calls, made to one provider with one token.
+pub struct Api {
     url: String,
     token: String,
     agent: ureq::Agent,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Api({}, …)", self.url)
+    }
 }
 
 async fn run(api: Api) {
@@ -159,7 +164,8 @@ async fn run(api: Api) {
 
 /// The end of a job that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub enum Outcome {
+    /// It was done.
     Done,
     /// The provider has nothing of the kind: no receiver of webhooks, no card gateway.
     NotSet,
@@ -199,6 +205,30 @@ fn night_of(now: Timestamp) -> Date {
 }
 
 impl Api {
+    /// Those to the provider at this address, which is that of its door, or of `/api`.
+    pub fn new(url: &str, token: String, tls: TlsConfig) -> Self {
+        let url = url.trim_end_matches('/');
+        Self {
+            url: format!("{}/api", url.strip_suffix("/api").unwrap_or(url)),
+            token,
+            agent: ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_global(Some(TIMEOUT))
+                .tls_config(tls)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .build()
+                .new_agent(),
+        }
+    }
+
+    /// Makes the calls of each minute, or of each night, once. What one of them comes to does not keep the others
+    /// from being made.
+    pub fn make(&self, when: When) -> Vec<(&'static str, anyhow::Result<Outcome>)> {
+        let jobs = JOBS.iter().filter(|job| job.when == when);
+        jobs.map(|job| (job.path, self.carry_out(job))).collect()
+    }
+
     fn carry_out(&self, job: &Job) -> anyhow::Result<Outcome> {
         if job.days_ago.is_empty() {
             return self.call(job, "");

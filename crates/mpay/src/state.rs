@@ -3,6 +3,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
@@ -24,6 +26,13 @@ const NOTED: &str = "sqlite_key_value.moving.part";
 /// with a file that is moved aside.
 const TO_BE_REPLACED: &str = "sqlite_key_value.to-be-replaced";
 
+/// The time that a start waits for another one to share the folder. The other one holds it alone only to
+/// mend a replacement that was broken off.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// True if the store of a folder is just being replaced, or if that was broken off.
 pub fn is_being_replaced(folder: &Path) -> bool {
     folder.join(MOVING).exists()
@@ -33,8 +42,9 @@ pub fn is_being_replaced(folder: &Path) -> bool {
 #[derive(Debug)]
 pub struct State {
     folder: PathBuf,
-    /// The folder itself, locked: no file is left behind, and the lock ends with the process.
-    _lock: Option<File>,
+    /// The folder itself, locked: no file is left behind, and the lock ends with the process. Hosts share it; who
+    /// replaces the store has it alone. `None` where the file system has no locks.
+    lock: Option<File>,
     /// True if [`TO_BE_REPLACED`] is of this process.
     replaces: bool,
 }
@@ -72,10 +82,31 @@ impl State {
         fs::create_dir_all(folder).with_context(failed)?;
         let lock = File::open(folder).with_context(failed)?;
         let taken = match shared {
-            true => lock.try_lock_shared(),
+            true => Self::wait_to_share(folder, &lock)?,
             false => lock.try_lock(),
         };
         Self::locked(folder, shared, replaces, lock, taken)
+    }
+
+    /// Waits for who has the folder alone: a host at its start, which then shares it, too. Who replaces the
+    /// store says so in a moment, and is not waited for.
+    fn wait_to_share(folder: &Path, lock: &File) -> anyhow::Result<Result<(), TryLockError>> {
+        let begun = Instant::now();
+        loop {
+            let taken = lock.try_lock_shared();
+            let Err(TryLockError::WouldBlock) = taken else {
+                return Ok(taken);
+            };
+            ensure!(
+                !folder.join(TO_BE_REPLACED).exists(),
+                "`mpay restore` or `mpay up --fresh` is at work in {}: let it end, and start again",
+                folder.display()
+            );
+            if begun.elapsed() > WAIT {
+                return Ok(taken);
+            }
+            thread::sleep(PAUSE);
+        }
     }
 
     fn locked(
@@ -88,14 +119,10 @@ impl State {
         let note = folder.join(TO_BE_REPLACED);
         let lock = match taken {
             Ok(()) => Some(lock),
-            Err(TryLockError::WouldBlock) if shared => {
-                ensure!(
-                    !note.exists(),
-                    "`mpay restore` or `mpay up --fresh` is at work in {}: let it end, and start again",
-                    folder.display()
-                );
-                None
-            }
+            Err(TryLockError::WouldBlock) if shared => bail!(
+                "another process keeps {} for itself: let it end, and start again",
+                folder.display()
+            ),
             Err(TryLockError::WouldBlock) => bail!(
                 "another `mpay up` is at work in {}: stop it, or choose another folder with --state-dir; --shared serves one store by both",
                 folder.display()
@@ -113,7 +140,7 @@ impl State {
         };
         let mut state = Self {
             folder: folder.to_owned(),
-            _lock: lock,
+            lock,
             replaces: false,
         };
         if replaces {
@@ -129,17 +156,54 @@ impl State {
                 folder.display()
             );
         }
+        if !shared && !replaces {
+            state.share()?;
+        }
         Ok(state)
+    }
+
+    /// Lets others share the folder from now on. Nobody replaces the store before the last of them has ended:
+    /// whoever serves it has a lock, and not only who came first.
+    fn share(&self) -> anyhow::Result<()> {
+        let Some(lock) = &self.lock else {
+            return Ok(());
+        };
+        // In between somebody else can come, and this process has opened nothing yet. Should that be another
+        // host, and begin just now, the two of them serve one store, as with --shared.
+        let shared = lock.unlock().map_err(TryLockError::Error);
+        match shared.and_then(|()| lock.try_lock_shared()) {
+            Err(TryLockError::WouldBlock) => bail!(
+                "another `mpay up` or `mpay restore` has come to {} in this moment: let it end, and start again",
+                self.folder.display()
+            ),
+            shared => shared.with_context(|| format!("cannot lock {}", self.folder.display())),
+        }
+    }
+
+    /// Looks once more, when the store is open and before anything is served. Where there are locks, nobody can
+    /// have come meanwhile who replaces it.
+    ///
+    /// # Errors
+    /// If somebody is at replacing the store: what was opened may be neither that of before nor the new one.
+    pub fn still_serves(&self) -> anyhow::Result<()> {
+        ensure!(
+            !self.folder.join(TO_BE_REPLACED).exists() && !is_being_replaced(&self.folder)
+                || self.lock.is_some(),
+            "`mpay restore` or `mpay up --fresh` has begun in {} during this start: let it end, and start again",
+            self.folder.display()
+        );
+        Ok(())
     }
 
     /// Nothing is replaced any more: others may share the store.
     ///
     /// # Errors
-    /// If that cannot be noted.
+    /// If that cannot be noted, or somebody else has come who keeps the folder for themselves.
     pub fn serves(&mut self) -> anyhow::Result<()> {
         if std::mem::take(&mut self.replaces) {
             let note = self.folder.join(TO_BE_REPLACED);
             fs::remove_file(&note).with_context(|| format!("cannot remove {}", note.display()))?;
+            self.share()?;
         }
         Ok(())
     }
@@ -356,6 +420,51 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left");
     }
 
+    /// Also when who came first has ended.
+    #[test]
+    fn nobody_replaces_a_store_as_long_as_one_host_serves_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let first = State::take(folder, false).unwrap();
+        let second = State::take(folder, true).unwrap();
+        drop(first);
+        let error = State::take_to_replace(folder).unwrap_err().to_string();
+        assert!(error.contains("another `mpay up`"), "{error}");
+        assert!(!folder.join(TO_BE_REPLACED).exists());
+        drop(second);
+        let mut fresh = State::take_to_replace(folder).unwrap();
+        fresh.serves().unwrap();
+        let third = State::take(folder, true).unwrap();
+        drop(fresh);
+        State::take_to_replace(folder).unwrap_err();
+        drop(third);
+        State::take_to_replace(folder).unwrap();
+    }
+
+    /// `mpay restore` has the folder, and has not come to say so: nobody takes it for a host.
+    #[test]
+    fn who_comes_to_share_waits_until_it_is_known_who_has_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        for replaces in [true, false] {
+            let other = File::open(path).unwrap();
+            other.try_lock().unwrap();
+            let comes = thread::scope(|scope| {
+                let comes = scope.spawn(|| State::take(path, true).map(drop));
+                thread::sleep(PAUSE * 3);
+                assert!(!comes.is_finished(), "it waits");
+                match replaces {
+                    true => fs::write(path.join(TO_BE_REPLACED), "").unwrap(),
+                    false => other.unlock().unwrap(),
+                }
+                comes.join().unwrap()
+            });
+            assert_eq!(comes.is_err(), replaces);
+            other.unlock().unwrap();
+            let _ = fs::remove_file(path.join(TO_BE_REPLACED));
+        }
+    }
+
     #[test]
     fn nobody_comes_to_share_a_store_that_is_to_be_replaced() {
         let folder = tempfile::tempdir().unwrap();
@@ -396,8 +505,17 @@ mod tests {
         }
         assert!(folder.join(TO_BE_REPLACED).exists());
         fresh.serves().unwrap();
-        enter(true, false).unwrap();
+        let host = enter(true, false).unwrap();
+        host.still_serves().unwrap();
         drop(fresh);
+        // Somebody has come between the first look and the opening of the store.
+        let again = enter(false, true).unwrap();
+        let error = host.still_serves().unwrap_err().to_string();
+        assert!(error.contains("during this start"), "{error}");
+        drop(again);
+        fs::write(folder.join(MOVING), "x").unwrap();
+        host.still_serves().unwrap_err();
+        fs::remove_file(folder.join(MOVING)).unwrap();
         assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "nothing is left");
     }
 

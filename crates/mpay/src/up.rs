@@ -213,6 +213,10 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let services = services(&options);
     let server = Server::start(options).await?;
+    if let Err(replaced) = state.still_serves() {
+        server.stop().await?;
+        return Err(replaced);
+    }
     let offline = match &credentials {
         Some((credentials, listen)) => {
             let mut options = offline_options(server.address(), credentials, services)?;

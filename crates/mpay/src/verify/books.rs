@@ -108,12 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Err(error @ BackupError::Damaged { .. }) => judgement.wrong(None, error.to_string()),
         Err(error) => return Err(error.into()),
     }
-    judgement.holds = judgement.wrong.is_empty();
-    judgement.unproved = judgement.by_hand
-        + judgement.by_card
-        + judgement.erased
-        + judgement.archived
-        + judgement.archived_then_erased;
+    judgement.conclude();
     tell(judgement.holds, arguments.json, &judgement, || {
         judgement.page()
     })
@@ -131,6 +126,13 @@ impl Judgement {
             payment_id: payment_id.map(str::to_owned),
             what: what.into(),
         });
+    }
+
+    /// What follows from all that was found.
+    fn conclude(&mut self) {
+        self.holds = self.wrong.is_empty();
+        self.unproved =
+            self.by_hand + self.by_card + self.erased + self.archived + self.archived_then_erased;
     }
 
     async fn read(&mut self, reader: Reader, judge: &Judge) -> anyhow::Result<()> {
@@ -533,5 +535,32 @@ impl Platform for Archive {
 
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nothing_proves_is_counted_by_its_reasons() {
+        let mut judgement = Judgement {
+            payments: 31,
+            by_hand: 1,
+            by_card: 2,
+            erased: 4,
+            archived: 8,
+            archived_then_erased: 16,
+            ..Judgement::default()
+        };
+        judgement.conclude();
+        assert_eq!(
+            judgement.verdict(),
+            "The file is whole, and every signature in it holds. Nothing in it proves 31 of the payments: 4 erased, \
+             8 moved into archives, 16 moved into archives and erased since, 1 entered by hand, 2 by card."
+        );
+        judgement.wrong(None, "x");
+        judgement.conclude();
+        assert_eq!(judgement.verdict(), "This backup does not hold.");
     }
 }

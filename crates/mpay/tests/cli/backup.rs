@@ -195,6 +195,74 @@ fn a_store_whose_replacing_is_killed_is_that_of_before_or_that_of_the_copy() {
     );
 }
 
+/// Carries out the command, and has its n-th flush fail, as that of a disk that is at its end.
+fn flushed_in_vain(count: usize, arguments: &[&str], folder: &Path) -> Output {
+    Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null"])
+        .args(["-e", "trace=fsync,fdatasync"])
+        .args([
+            "-e",
+            &format!("inject=fsync,fdatasync:error=EIO:when={count}"),
+        ])
+        .arg(env!("CARGO_BIN_EXE_mpay"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+/// Also when the last flush of all fails, that of the folder: the name would be there, and perhaps no longer
+/// after the next loss of power.
+#[test]
+fn where_a_flush_fails_nothing_is_copied_or_put_back() {
+    if !can_kill() {
+        return;
+    }
+    let folder = with_copy(3);
+    let folder = folder.path();
+    let is_store = |name: &str| name.starts_with(KEY_VALUE_FILE);
+    let (mut failed, mut succeeded) = (0, 0);
+    for count in 1..12 {
+        let copied = flushed_in_vain(count, &["backup", "again.db", "--state-dir", "."], folder);
+        assert_eq!(
+            copied.status.success(),
+            folder.join("again.db").exists(),
+            "{count}: {copied:?}"
+        );
+        let _ = fs::remove_file(folder.join("again.db"));
+        *if copied.status.success() {
+            &mut succeeded
+        } else {
+            &mut failed
+        } += 1;
+    }
+    assert!(failed >= 2 && succeeded > 0, "{failed} {succeeded}");
+    (failed, succeeded) = (0, 0);
+    let arguments = ["restore", "copy.db", "--state-dir", ".", "--yes"];
+    for count in 1..24 {
+        for name in names_in(folder).iter().filter(|name| *name != "copy.db") {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+        fill(folder, 5);
+        let restored = flushed_in_vain(count, &arguments, folder);
+        drop(State::take(folder, false).unwrap());
+        let keys = keys_of(folder);
+        match restored.status.success() {
+            true => succeeded += 1,
+            false => failed += 1,
+        }
+        let expected: &[usize] = match restored.status.success() {
+            true => &[3],
+            // The last thing that is noted for good is that all is done.
+            false => &[5, 3],
+        };
+        assert!(expected.contains(&keys), "{count}: {keys} {restored:?}");
+        let names = names_in(folder);
+        assert!(names.iter().any(|name| is_store(name)), "{names:?}");
+    }
+    assert!(failed >= 3 && succeeded > 0, "{failed} {succeeded}");
+}
+
 #[test]
 fn what_is_put_back_into_redis_goes_on_where_it_was_killed() {
     let Some(redis) = servers::Redis::start() else {
@@ -257,6 +325,22 @@ fn what_is_put_back_into_redis_goes_on_where_it_was_killed() {
     let error = String::from_utf8_lossy(&up.stderr).into_owned();
     assert_eq!(up.status.code(), Some(2), "{error}");
     assert!(error.contains("holds a part of the books"), "{error}");
+    // Whoever looks what is wrong is told, too.
+    let manifest = crate::workspace().join("spin.toml");
+    fs::copy(manifest, folder.join("spin.toml")).unwrap();
+    let look = [
+        "doctor",
+        ".",
+        "--json",
+        "--runtime-config-file",
+        "runtime.toml",
+    ];
+    let told = || {
+        let found = run(&look, folder);
+        let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+        found.to_string().contains("\"store-half\"")
+    };
+    assert!(told());
     let other = tempfile::tempdir().unwrap();
     fill(other.path(), 3);
     let other_copy = folder.join("other.db");
@@ -282,6 +366,7 @@ fn what_is_put_back_into_redis_goes_on_where_it_was_killed() {
     let went_on = run(&arguments, folder);
     assert!(went_on.status.success(), "{went_on:?}");
     assert_eq!(keys().len(), 20_000);
+    assert!(!told());
     let there = runtime.block_on(store.get("note/1")).unwrap();
     assert_eq!(there, Some("1".repeat(100).into_bytes()));
     let again = run(&arguments, folder);

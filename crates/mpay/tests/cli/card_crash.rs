@@ -13,7 +13,10 @@ use std::{
 use mpay_gateway::{Answer, Gateway, Interface, Options, Order};
 use serde_json::{Value, json};
 
-use crate::deployment::{Deployed, Place, SERVICE, TOKEN};
+use crate::{
+    deployment::{Deployed, Place, SERVICE, TOKEN},
+    mpay, workspace,
+};
 
 const PAYS: &str = "4111111111100031";
 /// The longest that anything here may take.
@@ -507,5 +510,25 @@ fn a_payment_by_card_that_is_killed_anywhere_is_put_right_by_the_check() {
     let complaints = world.way.gateway.journal().into_iter();
     let complaints: Vec<_> = complaints.filter_map(|entry| entry.complaint).collect();
     assert_eq!(complaints, [""; 0]);
+    // A backup of it is judged: nothing of these payments is signed, and nothing is wrong.
+    let folder = tempfile::tempdir().unwrap();
+    let state = world.place.folder().join(".spin");
+    let run = |arguments: &[&str]| {
+        let ended = mpay().current_dir(folder.path()).args(arguments).output();
+        let ended = ended.unwrap();
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        assert!(ended.status.success(), "{said} {ended:?}");
+        said
+    };
+    run(&["backup", "books.db", "--state-dir", state.to_str().unwrap()]);
+    let mpay = workspace().join("crates/wsse/tests/data/mpay.pem");
+    let judged = run(&[
+        "verify",
+        "books.db",
+        "--certificate",
+        mpay.to_str().unwrap(),
+    ]);
+    let unsigned = format!("{} by card: nothing of them is signed", ledger.len());
+    assert!(judged.contains(&unsigned), "{judged}");
     println!("{} kills: {counts:?}", world.kills);
 }

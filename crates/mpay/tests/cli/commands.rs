@@ -106,6 +106,7 @@ const PAGES: &[(&str, &[How])] = &[
             SPIN,
             Run(&[("/var/lib/mpay-provider", "STATE")]),
             Elsewhere("it needs PostgreSQL; tests/component/engines.rs has it"),
+            SYSTEM,
             Run(&[("/mnt/backup", "."), ("/var/lib/mpay-provider", "STATE")]),
             Elsewhere("it needs a server; tests/component/moves.rs has some"),
             Run(&[("/srv/evidence", "evidence")]),

@@ -9,10 +9,12 @@ mod deployment;
 mod full_disk;
 mod proxy;
 mod readers;
+mod restore;
 #[path = "../../../../tests/component/servers.rs"]
 #[allow(dead_code, reason = "the component's tests use the rest of it")]
 mod servers;
 mod two_hosts;
+mod units;
 
 use std::{
     io::{BufRead, BufReader, Read},

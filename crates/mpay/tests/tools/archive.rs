@@ -271,6 +271,17 @@ fn what_a_person_asks_to_be_erased_is_taken_out_of_the_files_too() {
             "moved into archives and erased since",
         ],
     );
+    // Where the record is damaged that says which archive, that is no erasure.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let file = provider.state().join(mpay_host::KEY_VALUE_FILE);
+    let database = mpay_host::Database::open(file).unwrap();
+    let keys = runtime.block_on(database.keys(STORE)).unwrap();
+    let records = keys.into_iter().filter(|key| key.starts_with("archived/"));
+    let records: Vec<_> = records.map(|key| (key, b"garbage".to_vec())).collect();
+    assert_eq!(records.len(), 3);
+    runtime.block_on(database.set(STORE, records)).unwrap();
+    run(folder, &["backup", "damaged.db", "--state-dir", state]).expect(0, &[]);
+    verify(&folder.join("damaged.db")).expect(1, &["payment P-3: ", "archived/"]);
 }
 
 /// The store does not know a person any more whose orders it has erased by their age.

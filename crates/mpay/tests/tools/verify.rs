@@ -542,6 +542,98 @@ fn a_payment_that_the_journal_of_a_backup_does_not_show_is_missed() {
     judge("whole.db").expect(0, &["3 signed by MPay"]);
 }
 
+/// A backup is whole if it has what the store had; whether that is right is another thing.
+#[test]
+fn what_is_damaged_in_the_books_of_a_backup_is_named_wherever_it_is() {
+    const STORE: &str = "default";
+    let provider = Provider::start();
+    for (key, id) in [("1", "P-1"), ("2", "P-2"), ("3", "P-3")] {
+        provider.pay(key, id);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let state = provider.state().to_str().unwrap();
+    let (mpay, own) = (pem("mpay.pem"), pem("service.pem"));
+    let believed = ["--certificate", &mpay, "--provider-certificate", &own];
+    let made = std::cell::Cell::new(0);
+    let judge = |more: &[&str]| {
+        made.set(made.get() + 1);
+        let file = format!("{}.db", made.get());
+        run(folder, &["backup", &file, "--state-dir", state]).expect(0, &[]);
+        verify(folder, &file, &[&believed, more].concat())
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = mpay_host::Database::open(provider.state().join(mpay_host::KEY_VALUE_FILE));
+    let database = database.unwrap();
+    let get = |key: &str| runtime.block_on(database.get(STORE, key)).unwrap();
+    let put = |key: &str, value: Option<Vec<u8>>| {
+        let written = async {
+            match value {
+                Some(value) => database.set(STORE, vec![(key.to_owned(), value)]).await,
+                None => database.delete(STORE, vec![key.to_owned()]).await,
+            }
+        };
+        runtime.block_on(written).unwrap();
+    };
+    let keys = runtime.block_on(database.keys(STORE)).unwrap();
+    let key_of = |prefix: &str| keys.iter().find(|key| key.starts_with(prefix)).unwrap();
+    let stranger = wsse::Certificate::from_pem(&read("stranger.pem")).unwrap();
+    let marker: Value = serde_json::from_slice(&get("done/P-2").unwrap()).unwrap();
+    let entry = format!("journal/{}", marker["journal"]);
+    let of_nobody = String::from_utf8(get(&entry).unwrap()).unwrap();
+    let of_nobody = of_nobody.replace("\"P-2\"", "\" P-2 \"");
+    let garbage = || Some(b"garbage".to_vec());
+    for (key, value, words, without) in [
+        (
+            "journal",
+            garbage(),
+            &["what follows journal/0 is not to be read"][..],
+            "places",
+        ),
+        (
+            &entry,
+            garbage(),
+            &[
+                &format!("{entry} cannot be read"),
+                "payment P-2: it is recorded, and missing",
+                "2 signed by MPay",
+            ],
+            "P-3",
+        ),
+        (
+            "done/%FF",
+            garbage(),
+            &["done/%FF is the marker of no payment", "3 signed by MPay"],
+            "payment P-",
+        ),
+        ("done/P-2", garbage(), &["P-2"], "P-3"),
+        (
+            key_of("certificate/"),
+            Some(stranger.der().to_vec()),
+            &[
+                "payment P-1: NOT so: meta.json names this certificate",
+                "payment P-3: ",
+            ],
+            "signed by MPay",
+        ),
+        (
+            &entry,
+            Some(of_nobody.into_bytes()),
+            &["payment P-2: it is recorded, and missing"],
+            "P-3",
+        ),
+    ] {
+        let before = get(key);
+        put(key, value);
+        let outcome = judge(&[]).expect(1, &[words, &["does not hold"]].concat());
+        assert!(!outcome.stdout.contains(without), "{key}: {outcome:#?}");
+        put(key, before);
+    }
+    judge(&[]).expect(0, &["3 signed by MPay"]);
+    // For another time, what was signed then was not valid.
+    judge(&["--at", "2026-01-01T00:00:00Z"]).expect(1, &["payment P-1: ", "created at"]);
+}
+
 #[test]
 fn a_flipped_bit_of_a_bare_message_is_found_wherever_it_matters() {
     let provider = Provider::start();

@@ -82,7 +82,7 @@ pub enum BackupError {
     /// The answer to the last write is lost.
     #[error(
         "{0} may hold all of the books by now, since only the answer to the last write is missing: do not empty it. Run \
-         `mpay restore` again: it goes on, or says that {0} is not empty, and then the books are whole"
+         `mpay restore` again: it puts them there, or says that {0} is not empty, and then the books are whole"
     )]
     PerhapsWhole(String),
     /// Another run has gone on where this one was.

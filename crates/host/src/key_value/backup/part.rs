@@ -48,7 +48,11 @@ impl Part {
             .filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|source| io_error(folder, source))
+        synced.map_err(|source| {
+            // It would be there, and perhaps no longer after the next loss of power.
+            let _ = fs::remove_file(file);
+            io_error(folder, source)
+        })
     }
 }
 

@@ -161,7 +161,9 @@ async fn into_postgres(
     if counted.end().sha256 != held.sha256 {
         return Err(server.failed("what it holds is not what was written; nothing was put back"));
     }
-    client.batch_execute("COMMIT").await.map_err(at)
+    // Whatever went wrong here, the deed may be done.
+    let committed = client.batch_execute("COMMIT").await;
+    committed.map_err(|_| BackupError::PerhapsWhole(server.to_string()))
 }
 
 async fn into_redis(
