@@ -266,6 +266,18 @@ pub(crate) fn parameters() -> Map<String, Value> {
             }),
         ),
         (
+            "settlement_currency",
+            "query",
+            "The currency of the amounts, such as `EUR`, or the name of the column that has it.",
+            column(),
+        ),
+        (
+            "settlement_service",
+            "query",
+            "The service to which the order numbers belong. Needed only if several services have orders of the same number.",
+            identifier(ServiceId::parse),
+        ),
+        (
             "account",
             "query",
             "Name of the column of accounts, where each row is the sum of a day and an account.",
@@ -377,7 +389,8 @@ pub(crate) fn parameters() -> Map<String, Value> {
                 "required_from" => "from",
                 "required_to" => "to",
                 "date_column" => "date",
-                "own_service_id" | "terminal_of" => "service_id",
+                "settlement_currency" => "currency",
+                "own_service_id" | "terminal_of" | "settlement_service" => "service_id",
                 "evidence_format"
                 | "export_format"
                 | "reconciliation_format"

@@ -86,7 +86,7 @@ pub struct SettlementPart {
     pub settlement: u64,
     /// The name of the row.
     pub row: String,
-    /// The amount; below zero for money that was given back.
+    /// The amount; below zero for money that was given back, or that a statement took back.
     pub amount: String,
     /// The refund of the payment, named by the amount that remained after it. Absent in records of
     /// earlier versions, and if it is no refund.
@@ -98,8 +98,10 @@ pub struct SettlementPart {
     pub by_amount: bool,
 }
 
-/// Most parts in which a payment is settled, not counting the last.
-pub const MOST_PARTS: u32 = 30;
+/// Most parts in which a payment is settled, not counting the last, and most refunds of it: each row is one.
+pub const MOST_PARTS: u32 = 100;
+/// Parts of a payment that are read at once, if it has any.
+const PARTS_AT_ONCE: u32 = 20;
 
 /// An entry of the list.
 #[derive(Debug, Serialize, Deserialize)]
@@ -328,26 +330,35 @@ impl<P: Platform> Settlements<'_, P> {
     ) -> Result<HashMap<String, Vec<SettlementPart>>, StoreError> {
         let mut parts: HashMap<String, Vec<SettlementPart>> = HashMap::new();
         let mut left: Vec<_> = ids.iter().flat_map(|id| PaymentId::parse(id)).collect();
-        // Few payments have parts, so all rounds but the first are short.
-        for number in 1..=MOST_PARTS {
+        // Few payments have parts, so the first round asks for one part of each, and the others are short.
+        let mut numbers = 1..=1;
+        while !left.is_empty() && !numbers.is_empty() {
             let mut more = Vec::new();
-            for ids in left.chunks(AT_ONCE) {
-                let keys = ids.iter().map(|id| Key::new(settled_part(id, number)));
+            for ids in left.chunks(AT_ONCE / numbers.clone().count()) {
+                let keys = ids.iter().flat_map(|id| {
+                    let numbers = numbers.clone();
+                    numbers.map(|number| Key::new(settled_part(id, number)))
+                });
                 let keys: Vec<_> = keys.collect();
                 let mut values = read(self.log, &keys).await?;
-                for (id, key) in ids.iter().zip(keys) {
-                    let Some(bytes) = values.take(&key) else {
-                        continue;
-                    };
-                    let part = serde_json::from_slice(&bytes).map_err(|_| not_a_mark(&key))?;
-                    parts.entry(id.to_string()).or_default().push(part);
-                    more.push(id.clone());
+                for (id, keys) in ids.iter().zip(keys.chunks(numbers.clone().count())) {
+                    let mut found = 0;
+                    for key in keys {
+                        let Some(bytes) = values.take(key) else {
+                            break;
+                        };
+                        let part = serde_json::from_slice(&bytes).map_err(|_| not_a_mark(key))?;
+                        parts.entry(id.to_string()).or_default().push(part);
+                        found += 1;
+                    }
+                    if found == keys.len() {
+                        more.push(id.clone());
+                    }
                 }
             }
             left = more;
-            if left.is_empty() {
-                break;
-            }
+            let last = *numbers.end();
+            numbers = last + 1..=(last + PARTS_AT_ONCE).min(MOST_PARTS);
         }
         Ok(parts)
     }

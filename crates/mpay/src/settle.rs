@@ -47,6 +47,12 @@ pub struct Arguments {
     /// The fee that is kept back of each payment, in per cent: 1.5, or IBAN:1.5,IBAN:0.8 by account.
     #[arg(long, value_name = "RATE")]
     fee_rate: Option<String>,
+    /// The currency of the amounts, such as EUR, or the column that has it.
+    #[arg(long, value_name = "CODE or COLUMN")]
+    currency: Option<String>,
+    /// The service of the order numbers, if several services have the same ones.
+    #[arg(long, value_name = "SERVICE")]
+    service_id: Option<String>,
     /// Encoding of a CSV, if its letters do not tell: utf-8, utf-16le, utf-16be, windows-1250 or
     /// windows-1251.
     #[arg(long, value_name = "NAME", value_parser = encoding)]
@@ -203,8 +209,12 @@ impl Arguments {
         if let Some(encoding) = &encoding {
             pairs.push(("encoding", encoding));
         }
-        if let Some(rate) = &self.fee_rate {
-            pairs.push(("fee_rate", rate));
+        for (name, value) in [
+            ("fee_rate", &self.fee_rate),
+            ("currency", &self.currency),
+            ("service_id", &self.service_id),
+        ] {
+            pairs.extend(value.as_ref().map(|value| (name, value.as_str())));
         }
         let media_type = match FileKind::of(statement) {
             FileKind::Xlsx => XLSX,
@@ -287,7 +297,10 @@ fn page(comparison: &Value) -> Page {
         grid.row([count(list(comparison, kind).len()), words.to_owned()]);
     }
     grid.print(&mut page);
-    if comparison["complete"] != true {
+    if let Some(unreadable) = comparison["unreadable"].as_u64() {
+        page.gap();
+        page.line(format!("Of the period, {unreadable} entries cannot be read and may be payments, so this is not complete: see POST /api/repair."));
+    } else if comparison["complete"] != true {
         page.gap();
         page.line("A payment is being recorded now, and what is behind it is missing here: compare again in a minute.");
     }

@@ -265,7 +265,8 @@ pub struct SettlementJson {
     pub payments: Vec<String>,
     /// For each of them the row that shows it: a digest that only this store can make.
     pub rows: Vec<String>,
-    /// Parts of payments of which the rest is still to come, and money that was given back.
+    /// Parts of payments of which the rest is still to come, or which other rows settle, and money that was
+    /// given back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartJson>,
     /// Name of the principal who sent it.
@@ -284,7 +285,7 @@ pub struct PartJson {
     pub row: String,
     /// The number of the part, from 1.
     pub number: u32,
-    /// The amount; below zero for money that was given back.
+    /// The amount; below zero for money that was given back, or that a statement took back.
     pub amount: String,
     /// The refund of the payment, named by the amount that remained after it, since two refunds may have
     /// one amount. Absent in records of earlier versions, and if it is no refund.

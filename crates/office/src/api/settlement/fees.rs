@@ -76,25 +76,27 @@ fn rate(text: &str) -> Result<i128, &'static str> {
     format!("{whole}{fraction:0<4}").parse().map_err(|_| WRONG)
 }
 
-/// True if the text of a row names a fee.
-pub(super) fn is_fee(text: &str) -> bool {
-    const WORDS: [&str; 9] = [
-        "comision",
-        "commission",
-        "fee",
-        "fees",
-        "комисси",
-        "taxă bancară",
-        "taxa bancara",
-        "dobând",
-        "удержан",
-    ];
+/// True if the text of a row names a fee, by a whole word: "dobândirea" is no interest.
+pub(super) fn names_a_fee(text: &str) -> bool {
+    const WORDS: &str = " comision comisionul comisionului comisioane comisioanele comisioanelor \
+        commission commissions fee fees interest \
+        комиссия комиссии комиссию комиссией комиссий комиссионные комиссионных \
+        удержание удержания удержано удержана удержаны \
+        dobândă dobânda dobânzi dobânzii dobanda dobanzi ";
     let text = text.to_lowercase();
-    let mut words = text.split(|c: char| !c.is_alphanumeric());
-    words.any(|word| word == "fee" || word == "fees")
-        || WORDS
-            .iter()
-            .any(|word| word.len() > 4 && text.contains(word))
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    let is_fee = |word: &&str| WORDS.contains(&format!(" {word} "));
+    let of_bank = |pair: &[&str]| {
+        matches!(
+            pair,
+            [
+                "taxă" | "taxa" | "taxe" | "taxele",
+                "bancară" | "bancara" | "bancare"
+            ]
+        )
+    };
+    words.iter().any(is_fee) || words.windows(2).any(of_bank)
 }
 
 /// The absolute amount of a fee: banks write fees with and without a sign.
@@ -137,11 +139,21 @@ mod tests {
             "Comisionul băncii",
             "Комиссия банка",
             "bank fee",
+            "TAXA BANCARA lunară",
+            "dobânda,10%",
         ] {
-            assert!(is_fee(text), "{text}");
+            assert!(names_a_fee(text), "{text}");
         }
-        for text in ["Plata MPay", "coffee", "", "feed"] {
-            assert!(!is_fee(text), "{text}");
+        for text in [
+            "Plata MPay",
+            "coffee",
+            "",
+            "feed",
+            "Taxa pentru dobândirea cetățeniei",
+            "Comisionar",
+            "taxa de stat, tranzacție bancară",
+        ] {
+            assert!(!names_a_fee(text), "{text}");
         }
     }
 }

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     access::BOOKKEEPERS,
     digest::sha256,
-    domain::time,
+    domain::{Currency, ServiceId, time},
     json::FieldError,
     store::{Platform, StoredPayment},
 };
@@ -61,6 +61,18 @@ struct Mapping<'a> {
     fee: Option<&'a str>,
     /// The column with the account that received the sum.
     account: Option<&'a str>,
+    currency: Option<Unit<'a>>,
+    /// The service to which the order numbers belong; `None` if any service.
+    service_id: Option<ServiceId>,
+}
+
+/// The currency of a statement's amounts.
+#[derive(Clone, Copy)]
+enum Unit<'a> {
+    /// One for all rows.
+    Of(Currency),
+    /// The column that has it.
+    Column(&'a str),
 }
 
 /// The parameters that name columns.
@@ -92,6 +104,10 @@ impl<'a> Mapping<'a> {
             reference: query.get("reference"),
             fee: query.get("fee"),
             account: query.get("account"),
+            currency: query
+                .get("currency")
+                .map(|text| Currency::parse(text).map_or(Unit::Column(text), Unit::Of)),
+            service_id: query.parsed("service_id", ServiceId::parse)?,
         };
         if mapping.keys().is_empty() && mapping.date.is_none() {
             return wrong(
@@ -99,6 +115,16 @@ impl<'a> Mapping<'a> {
             );
         }
         Ok(mapping)
+    }
+
+    /// The columns that the table must have.
+    fn columns(&self, query: &'a Query) -> Vec<&'a str> {
+        let columns = COLUMNS.iter().filter_map(|name| query.get(name));
+        let currency = self.currency.and_then(|unit| match unit {
+            Unit::Of(_) => None,
+            Unit::Column(column) => Some(column),
+        });
+        columns.chain(currency).collect()
     }
 
     /// The columns that tell the subject of a row.
@@ -117,7 +143,8 @@ pub(super) enum Difference {
     Part,
     /// The statement shows more than was paid.
     More,
-    /// Another statement showed the whole payment, and this one shows another amount.
+    /// Another statement showed the whole payment, and this one shows another amount. For a row that names
+    /// several payments: other statements showed some of them.
     ShownBefore,
     /// The statement takes back a payment that another statement showed.
     TakenBack,
@@ -129,8 +156,14 @@ pub(super) enum Difference {
     NoPaymentNamed,
     /// The row has a negative amount, but the statement shows nothing that it could take back.
     ReversalOfNothing,
-    /// The payments to which the row refers have another sum.
+    /// The payments to which the row refers have another sum, or other rows of the statement show some of them.
     OtherSum,
+    /// The payment is in another currency than the row.
+    OtherCurrency,
+    /// Payments of several services have the order number and the amount.
+    SeveralServices,
+    /// The statement shows a part of the payment, for which there is no room: it is not kept.
+    TooManyParts,
     /// No statement shows the payment.
     NotShown,
     /// Statements show only a part of the payment.
@@ -203,8 +236,12 @@ pub(super) struct Comparison {
     #[serde(skip_serializing_if = "Option::is_none")]
     settlement: Option<u64>,
     /// True if all payments of the period were compared. If false, a payment is being recorded, and those after
-    /// it are missing here: compare again in a minute.
+    /// it are missing here: compare again in a minute. It is also false if some entries cannot be read.
     complete: bool,
+    /// The number of journal entries of the period that this version cannot read; absent if there are none. Each
+    /// may be a payment that is missing here.
+    #[serde(skip_serializing_if = "is_none")]
+    unreadable: usize,
     /// Shown, and recorded with the same amount.
     matched: Vec<Known>,
     /// Shown, and recorded with another amount.
@@ -215,7 +252,7 @@ pub(super) struct Comparison {
     not_settled: Vec<Known>,
     /// Shown and taken back in this statement, so that no money came.
     netted: Vec<Shown>,
-    /// Fees in rows of their own that name no payment.
+    /// Fees in rows of their own, without a row of their payment.
     fees: Vec<Shown>,
     /// The numbers of rows with totals.
     totals: Vec<usize>,
@@ -240,8 +277,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "settle", "Compares a statement with the recorded payments")
-            .describe("The body is a table of the bank, the treasury or MPay, as CSV or XLSX, with at most 2,000 rows. The parameters name its columns; lines above the header are ignored. The payments that it shows are marked as settled; the same statement again changes nothing. Give `payment_id`; or `text` if PaymentIDs are within sentences; or `order_key` if the statement has no PaymentIDs; or only `date` if each row is the sum of a day, with `account` if it is the sum of a day and an account. Several statements may show a payment in parts. A payment and its reversal cancel each other out. Over all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row in another file is the same row if it has the same `reference`, or, without a `reference`, the same `date` and the same other cells. Without either, the rows of each file are different rows.")
-            .takes(["required_from", "required_to", "amount", "payment_id", "text", "order_key", "date_column", "account", "reference", "fee", "fee_rate", "encoding", "settlement_format", "separator"])
+            .describe("The body is a table of the bank, the treasury or MPay, as CSV or XLSX, with at most 2,000 rows. The parameters name its columns; lines above the header are ignored. The payments that it shows are marked as settled; the same statement again changes nothing. Give `payment_id`; or `text` if PaymentIDs are within sentences; or `order_key` if the statement has no PaymentIDs; or only `date` if each row is the sum of a day, with `account` if it is the sum of a day and an account. Several statements may show a payment in parts. A payment and its reversal cancel each other out. A row shows only payments of its currency: the one that its cell, `currency` or the column that `currency` names says, or else that of all payments, or `MDL` if they have several. Over all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row in another file is the same row if it has the same `reference`, or, without a `reference`, the same `date` and the same other cells. Without either, the rows of each file are different rows.")
+            .takes(["required_from", "required_to", "amount", "payment_id", "text", "order_key", "date_column", "account", "reference", "fee", "fee_rate", "settlement_currency", "settlement_service", "encoding", "settlement_format", "separator"])
             .body(json!({
                 "text/csv": {
                     "schema": {"type": "string"},
@@ -267,7 +304,16 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let others = ["from", "to", "fee_rate", "encoding", "format", "separator"];
+    let others = [
+        "currency",
+        "service_id",
+        "from",
+        "to",
+        "fee_rate",
+        "encoding",
+        "format",
+        "separator",
+    ];
     let names: Vec<_> = COLUMNS.into_iter().chain(others).collect();
     let query = Query::read(call.query, &names)?;
     let span = span(&query, "from", "to")?;
@@ -287,13 +333,13 @@ pub async fn post<P: Platform>(
     let separator = separator.transpose()?;
     let rates = query.parsed("fee_rate", Rates::parse)?.unwrap_or_default();
     let mapping = Mapping::read(&query)?;
-    let columns: Vec<_> = COLUMNS.iter().filter_map(|name| query.get(name)).collect();
-    let sheet = table::read(body, &query, &columns)?;
+    let sheet = table::read(body, &query, &mapping.columns(&query))?;
     let sha256 = sha256(body);
     let secret = call.store.secret().await?;
     let statement = read(&sheet, &mapping, &secret, &sha256)?;
     let recorded = recorded(call, span).await?;
-    let judge = async || compare(call, &statement, &rates, recorded.clone()).await;
+    let service = mapping.service_id.as_ref();
+    let judge = async || compare(call, &statement, &rates, service, recorded.clone()).await;
     let (settlement, mut comparison) = call
         .store
         .settlements()
@@ -302,7 +348,8 @@ pub async fn post<P: Platform>(
     comparison.sha256 = sha256;
     comparison.read_as = sheet.source().to_string();
     comparison.settlement = settlement;
-    comparison.complete = recorded.is_complete;
+    comparison.complete = recorded.is_complete && recorded.unreadable == 0;
+    comparison.unreadable = recorded.unreadable;
     comparison.totals = statement.totals;
     comparison.errors = statement.errors;
     let format = match format {
@@ -317,6 +364,10 @@ pub async fn post<P: Platform>(
         },
     };
     table::into_response(report::of(format, comparison), format, "settlement")
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The amount of a payment.

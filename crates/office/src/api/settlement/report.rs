@@ -63,7 +63,12 @@ pub(super) fn of(format: Format, comparison: Comparison) -> Sheet {
     }
     count("total", comparison.totals.len());
     let mut detail = format!("{}; read as {}", counts.join(", "), comparison.read_as);
-    if !comparison.complete {
+    if comparison.unreadable > 0 {
+        detail.push_str(&format!(
+            "; not complete: {} of the entries of the period cannot be read, and may be a payment; repair tells more",
+            comparison.unreadable
+        ));
+    } else if !comparison.complete {
         detail.push_str(
             "; not complete: a payment is being recorded, and what is behind it is missing; compare again in a minute",
         );

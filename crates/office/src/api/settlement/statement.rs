@@ -3,10 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use http::StatusCode;
-use tables::{Amount, Cell, Row, RowKind, Table};
+use tables::{Amount, Row, RowKind, Table};
 
-use super::{MAX_ROWS, Mapping, WrongRow, fees};
-use crate::{api::Problem, domain::PaymentId, json::FieldError, store::Secret};
+use super::{MAX_ROWS, Mapping, Unit, WrongRow, fees};
+use crate::{
+    api::Problem,
+    domain::{Currency, PaymentId, folded},
+    json::FieldError,
+    store::Secret,
+};
 
 /// The content of a statement.
 pub(super) struct Statement {
@@ -25,11 +30,15 @@ pub(super) struct StatementRow {
     /// The words in its texts that may be PaymentIDs.
     pub words: Vec<String>,
     pub order_key: Option<String>,
+    /// The order key in the form in which two keys of a service differ.
+    pub folded_key: Option<String>,
     pub amount: Amount,
+    /// The currency of the amount, if the row or the caller says it.
+    pub currency: Option<String>,
     /// The fee in hundredths that was withheld from the amount, without its sign.
     pub fee: Option<i128>,
-    /// True if its texts say that the row itself is a fee.
-    pub is_fee: bool,
+    /// True if its text names a fee. A row of a positive amount, such as the payment of a fee, is none itself.
+    pub names_a_fee: bool,
     /// The date, as it is written.
     pub date: Option<String>,
     /// The date as `2026-11-27`, if it can be read as one.
@@ -40,6 +49,11 @@ pub(super) struct StatementRow {
 }
 
 impl StatementRow {
+    /// True if the row itself may be a fee: money that went, with a text that names a fee.
+    pub fn may_be_fee(&self) -> bool {
+        self.names_a_fee && self.amount.hundredths() < 0
+    }
+
     /// True if its texts contain this word.
     pub fn names(&self, word: &str) -> bool {
         self.payment_id.as_deref() == Some(word) || self.words.iter().any(|known| known == word)
@@ -158,9 +172,13 @@ fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<Fi
     };
     let date = mapping.date.map(|column| row.cell(column));
     let day = date.and_then(|cell| cell.date().ok().flatten());
-    let is_fee = row.cells().any(|(_, cell)| {
-        matches!(cell, Cell::Written(_) | Cell::Text(_)) && fees::is_fee(&cell.shown())
-    });
+    let currency = match currency(row, mapping, amount.is_in_lei()) {
+        Ok(currency) => currency,
+        Err((column, detail)) => {
+            wrong(column, detail);
+            None
+        }
+    };
     // A text of several words is no PaymentID, but may contain one.
     let is_word = |text: &String| !text.contains(char::is_whitespace);
     let payment_id = match named.as_deref().map(PaymentId::parse) {
@@ -172,8 +190,9 @@ fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<Fi
         _ => None,
     };
     let texts = [named.as_deref(), text.as_deref()];
-    let words = words(&texts.into_iter().flatten().collect::<Vec<_>>().join(" "));
-    if named.is_none() && text.is_none() && order_key.is_none() && !is_fee {
+    let texts = texts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let (words, names_a_fee) = (words(&texts), fees::names_a_fee(&texts));
+    if named.is_none() && text.is_none() && order_key.is_none() {
         match mapping.keys().first() {
             // The sum of a day is named by its day.
             _ if day.is_some() && mapping.keys().is_empty() => {}
@@ -191,10 +210,12 @@ fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<Fi
         row: row.number(),
         payment_id,
         words,
+        folded_key: order_key.as_deref().map(folded),
         order_key,
         amount,
+        currency,
         fee: fee.map(fees::without_sign),
-        is_fee,
+        names_a_fee,
         date: date
             .map(|cell| cell.shown().into_owned())
             .filter(|date| !date.is_empty()),
@@ -202,6 +223,33 @@ fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<Fi
         account,
         name: String::new(),
     })
+}
+
+/// The currency that a row or the caller says. An error has the name of the column.
+fn currency<'a>(
+    row: &Row<'_>,
+    mapping: &Mapping<'a>,
+    is_in_lei: bool,
+) -> Result<Option<String>, (&'a str, String)> {
+    let said = match mapping.currency {
+        None => None,
+        Some(Unit::Of(currency)) => Some(currency),
+        Some(Unit::Column(column)) => {
+            let code = row.cell(column).text();
+            let code = code.map_err(|error| (column, error.to_string()))?;
+            let code = code.map(|code| Currency::parse(&code.to_uppercase()));
+            code.transpose()
+                .map_err(|error| (column, error.to_string()))?
+        }
+    };
+    match said {
+        Some(said) if is_in_lei && said != Currency::MDL => Err((
+            mapping.amount,
+            format!("is in lei, and the currency is {}", said.as_str()),
+        )),
+        None if is_in_lei => Ok(Some(Currency::MDL.as_str().to_owned())),
+        said => Ok(said.map(|said| said.as_str().to_owned())),
+    }
 }
 
 /// The words of a text that may be PaymentIDs, without surrounding punctuation.

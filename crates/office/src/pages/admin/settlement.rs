@@ -63,6 +63,8 @@ const COLUMNS: [(&str, &str, &[&str]); 8] = [
 #[derive(Deserialize)]
 struct Comparison {
     complete: bool,
+    #[serde(default)]
+    unreadable: usize,
     matched: Vec<Entry>,
     differing: Vec<Entry>,
     not_recorded: Vec<Entry>,
@@ -140,7 +142,8 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let has_errors = !comparison.errors.is_empty();
     let content = html! {
         h1 { (title) }
-        @if !comparison.complete { p.alert role="alert" { (desk.t("settlement-incomplete")) } }
+        @if comparison.unreadable > 0 { p.alert role="alert" { (desk.t("settlement-unreadable")) } }
+        @else if !comparison.complete { p.alert role="alert" { (desk.t("settlement-incomplete")) } }
         ul.sums {
             @for group in &groups {
                 li { span.mark.(group.kind) { (group.entries.len()) } " " (desk.t(group.title)) }
@@ -249,7 +252,7 @@ impl Comparison {
 /// The fields with a statement's choices, named as the API's parameters.
 fn chosen_names() -> impl Iterator<Item = &'static str> {
     let columns = COLUMNS.into_iter().map(|(name, ..)| name);
-    columns.chain(["from", "to", "fee_rate"])
+    columns.chain(["from", "to", "fee_rate", "currency", "service_id"])
 }
 
 /// Compares a statement by the choices of the form, and marks the payments that it shows as settled.
@@ -327,6 +330,9 @@ impl Entry {
             "taken-back" => "settled-taken-back-do",
             "other-sum" => "settled-other-sum-do",
             "reversal-of-nothing" => "settled-reversal-do",
+            "other-currency" => "settled-other-currency-do",
+            "several-services" => "settled-services-do",
+            "too-many-parts" => "settled-no-room-do",
             "unknown-payment" if self.amount.starts_with('-') => "settled-reversal-do",
             _ if !self.shown_by_others.is_empty() => "settled-shown-by-others-do",
             _ => return None,
@@ -439,6 +445,16 @@ fn choose<P: Platform>(desk: &Desk<'_, P>, upload: &Upload) -> Result<Answer, Pr
                 }
             }
             label { span { (desk.t("fee-rate")) } input name="fee_rate" maxlength="200" placeholder="1.5"; }
+            label { span { (desk.t("statement-currency")) } input name="currency" maxlength="200" placeholder="MDL"; }
+            @if desk.config.service_ids().nth(1).is_some() {
+                label {
+                    span { (desk.t("service")) }
+                    select name="service_id" {
+                        option value="" { (desk.t("any")) }
+                        @for id in desk.config.service_ids() { option { (id) } }
+                    }
+                }
+            }
             button.primary type="submit" { (desk.t("compare")) }
         }
     };

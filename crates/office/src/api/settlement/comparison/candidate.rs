@@ -95,10 +95,16 @@ pub(super) struct Candidate {
     /// Its lines, each with its account and its amount in hundredths.
     pub(super) lines: Vec<(Option<String>, i128)>,
     pub(super) is_of_period: bool,
+    /// Its order key in the form in which two keys of a service differ.
+    pub(super) folded_key: String,
     /// True if rows of this statement are about it.
     pub(super) is_taken: bool,
+    /// The accounts of which sums of this statement have taken its lines; empty if no such sum is about it, or
+    /// a row about the whole payment is.
+    pub(super) taken_accounts: Vec<String>,
     pub(super) mark: Option<SettlementMark>,
-    /// The parts of it that statements show. Parts that are refunds have negative amounts.
+    /// The parts of it that statements show, each with the row that shows it. Negative parts are refunds, or
+    /// parts that a statement took back.
     pub(super) parts: Vec<SettlementPart>,
     pub(super) refunds: Vec<GivenBack>,
 }
@@ -106,6 +112,10 @@ pub(super) struct Candidate {
 impl Candidate {
     pub(super) fn id(&self) -> &str {
         &self.stored.payment.payment_id
+    }
+
+    pub(super) fn currency(&self) -> &str {
+        &self.stored.payment.currency
     }
 
     /// True if it was paid or recorded on a day.
@@ -124,18 +134,71 @@ impl Candidate {
         lines.map(|(_, amount)| amount).sum()
     }
 
-    /// The sum that other rows show of it.
-    pub(super) fn shown_besides(&self, row: &str) -> i128 {
-        let parts = self.parts.iter().filter(|part| part.row != row);
-        let amounts = parts.filter_map(|part| amount(part.amount.clone()).ok());
-        // Negative parts are refunds.
-        amounts.map(|part| part.hundredths().max(0)).sum()
+    /// True if no row of this statement is about it, or with an account, about its lines to this account.
+    pub(super) fn is_free_for(&self, account: Option<&str>) -> bool {
+        let others = !self.taken_accounts.is_empty();
+        let is_other = |account| others && self.taken_accounts.iter().all(|taken| taken != account);
+        !self.is_taken || account.is_some_and(is_other)
     }
 
-    /// The refunds that a row may show: their positions, and their sum.
-    pub(super) fn refunds_for(&self, row: &str) -> (Vec<usize>, i128) {
+    /// Notes that a row of this statement is about it, or with an account, about its lines to this account.
+    pub(super) fn take(&mut self, account: Option<&str>) {
+        self.is_taken = true;
+        match account {
+            Some(account) => self.taken_accounts.push(account.to_owned()),
+            None => self.taken_accounts.clear(),
+        }
+    }
+
+    /// True if a part is a refund. Records of earlier versions name no refund.
+    fn is_refund(&self, part: &SettlementPart) -> bool {
+        let is_shown = |refund: &GivenBack| refund.row.as_ref() == Some(&part.row);
+        part.refund.is_some() || part.amount.starts_with('-') && self.refunds.iter().any(is_shown)
+    }
+
+    /// The parts that are no refunds.
+    fn money(&self) -> impl Iterator<Item = &SettlementPart> {
+        self.parts.iter().filter(|part| !self.is_refund(part))
+    }
+
+    /// The sum that rows with such names show of it.
+    pub(super) fn shown_by(&self, rows: impl Fn(&str) -> bool) -> i128 {
+        let parts = self.money().filter(|part| rows(&part.row));
+        let amounts = parts.filter_map(|part| amount(part.amount.clone()).ok());
+        amounts.map(Amount::hundredths).sum()
+    }
+
+    /// True if other rows show so much of it that with its lines to an account, or all of them, more would be
+    /// shown than was paid. Of a settled payment, not all rows are known.
+    pub(super) fn is_too_much(&self, row: &str, account: Option<&str>) -> bool {
+        let before = self.shown_by(|name| name != row);
+        self.mark.is_none() && before + self.to_account(account) > self.total
+    }
+
+    /// True if a row of this name shows a part of it.
+    pub(super) fn knows(&self, row: &str) -> bool {
+        self.money().any(|part| part.row == row)
+    }
+
+    /// True if so many further parts can be kept.
+    pub(super) fn has_room(&self, parts: usize) -> bool {
+        self.parts.len() + parts <= MOST_PARTS as usize
+    }
+
+    /// The detail of a part that is not kept, since there is no room.
+    pub(super) fn without_room(&self) -> String {
+        format!(
+            "{} of {} is shown in as many parts as are kept, {MOST_PARTS}; this part is not kept",
+            written(self.shown_by(|_| true)),
+            written(self.total)
+        )
+    }
+
+    /// The refunds that rows with such names may show, or that no row shows: their positions, and their sum.
+    pub(super) fn refunds_for(&self, rows: impl Fn(&str) -> bool) -> (Vec<usize>, i128) {
+        let is_for = |refund: &GivenBack| refund.row.as_deref().is_none_or(&rows);
         let refunds = self.refunds.iter().enumerate();
-        let open: Vec<_> = refunds.filter(|(_, refund)| refund.is_for(row)).collect();
+        let open: Vec<_> = refunds.filter(|(_, refund)| is_for(refund)).collect();
         let sum = open.iter().map(|(_, refund)| refund.amount).sum();
         (
             open.into_iter().map(|(position, _)| position).collect(),

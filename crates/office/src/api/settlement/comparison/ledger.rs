@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::{Call, Problem, payments},
-    domain::{PaymentId, time},
+    domain::{Currency, PaymentId, ServiceId, folded, time},
     json::Event,
     store::{BLOCK, Places, Platform, Span, StoredPayment},
 };
@@ -37,6 +37,8 @@ pub(in super::super) struct OfPeriod {
     given_back: BTreeSet<String>,
     /// True if these are all entries. An entry that is being written holds back the entries after it.
     pub is_complete: bool,
+    /// The number of entries that this version cannot read. Each may be a payment.
+    pub unreadable: usize,
 }
 
 /// The payments and refunds recorded in the period.
@@ -49,6 +51,7 @@ pub(in super::super) async fn recorded<P: Platform>(
         payments: Vec::new(),
         given_back: BTreeSet::new(),
         is_complete: true,
+        unreadable: 0,
     };
     let wanted =
         |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentRefunded(_));
@@ -56,6 +59,7 @@ pub(in super::super) async fn recorded<P: Platform>(
     loop {
         let journal = call.store.journal();
         let page = journal.read(cursor, PAGE, span, wanted).await?;
+        found.unreadable += page.unreadable.len();
         for entry in &page.entries {
             if let Event::PaymentRefunded(refund) = &entry.event {
                 found.given_back.insert(refund.payment_id.clone());
@@ -174,7 +178,13 @@ pub(super) struct Ledger<'a> {
     /// The payments, by their places in the journal.
     pub(super) payments: BTreeMap<u64, Candidate>,
     pub(super) by_id: HashMap<String, u64>,
+    /// The payments that rows of this statement showed before, by the name of the row. A row that showed a
+    /// payment which was voided since is a row that shows none.
     pub(super) by_row: HashMap<String, String>,
+    /// The currency of rows that say none: that of all payments, or `MDL` if they have several.
+    pub(super) currency: String,
+    /// The service to which the order numbers belong; `None` if any service.
+    service: Option<&'a ServiceId>,
 }
 
 impl<'a> Ledger<'a> {
@@ -182,6 +192,7 @@ impl<'a> Ledger<'a> {
         call: &Call<'_, P>,
         statement: &Statement,
         rates: &'a Rates,
+        service: Option<&'a ServiceId>,
         recorded: OfPeriod,
     ) -> Result<Self, Problem> {
         let OfPeriod {
@@ -191,7 +202,7 @@ impl<'a> Ledger<'a> {
             ..
         } = recorded;
         let names: Vec<_> = statement.rows.iter().map(|row| row.name.clone()).collect();
-        let by_row = call.store.settlements().payments_shown(&names).await?;
+        let mut by_row = call.store.settlements().payments_shown(&names).await?;
         let mut by_id: HashMap<String, u64> = recorded
             .iter()
             .map(|payment| (payment.payment.payment_id.clone(), payment.index))
@@ -225,6 +236,7 @@ impl<'a> Ledger<'a> {
                 .iter()
                 .map(|p| (p.payment.payment_id.clone(), p.index)),
         );
+        by_row.retain(|_, id| by_id.contains_key(id));
         let ids: Vec<_> = by_id.keys().cloned().collect();
         // A bank's statement names a payment by card, and each refund, by a reference number. A number that two
         // payments have identifies neither.
@@ -275,19 +287,44 @@ impl<'a> Ledger<'a> {
                 total: total(&stored)?.hundredths(),
                 lines,
                 is_of_period,
+                folded_key: folded(&stored.payment.order_key),
                 is_taken: false,
+                taken_accounts: Vec::new(),
                 mark: marks.remove(id),
                 parts,
                 stored,
             };
             payments.insert(candidate.stored.index, candidate);
         }
+        let currencies: BTreeSet<_> = payments.values().map(Candidate::currency).collect();
+        let only = currencies.first().filter(|_| currencies.len() == 1);
+        let currency = only.copied().unwrap_or(Currency::MDL.as_str()).to_owned();
         Ok(Self {
             rates,
             payments,
             by_id,
             by_row,
+            currency,
+            service,
         })
+    }
+
+    /// The currency of a row.
+    pub(super) fn currency_of<'r>(&'r self, row: &'r StatementRow) -> &'r str {
+        row.currency.as_deref().unwrap_or(&self.currency)
+    }
+
+    /// True if a row is in the currency of a payment.
+    pub(super) fn is_in_currency(&self, row: &StatementRow, candidate: &Candidate) -> bool {
+        self.currency_of(row) == candidate.currency()
+    }
+
+    /// True if a row names the order of a payment, in whatever currency.
+    pub(super) fn is_of_order(&self, row: &StatementRow, candidate: &Candidate) -> bool {
+        row.folded_key.as_ref() == Some(&candidate.folded_key)
+            && self
+                .service
+                .is_none_or(|service| service.as_str() == candidate.stored.payment.service_id)
     }
 
     /// The recorded payments that a row names.
@@ -311,6 +348,10 @@ impl<'a> Ledger<'a> {
         let due: i128 = amounts.iter().map(|(_, amount)| amount).sum();
         if shown == due {
             return Some(told.unwrap_or_default());
+        }
+        // A fee leaves something of the payment.
+        if shown <= 0 {
+            return None;
         }
         let mut fees = self.rates.possible(amounts);
         fees.extend(told);

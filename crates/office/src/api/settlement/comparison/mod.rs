@@ -7,7 +7,7 @@ mod candidate;
 mod ledger;
 mod orders;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tables::Amount;
 
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     api::{Call, Problem},
+    domain::ServiceId,
     store::{self, Platform},
 };
 use candidate::{Candidate, written};
@@ -26,37 +27,65 @@ pub(super) use ledger::{OfPeriod, recorded};
 
 /// Rows of one statement with the same subject.
 struct Group {
+    /// The rows, without those that are fees.
     rows: Vec<StatementRow>,
-    /// The sum that they show, in hundredths, without rows that are fees.
+    /// The rows that are fees.
+    charges: Vec<StatementRow>,
+    /// The sum that the rows show, in hundredths.
     shown: i128,
     /// The fee in hundredths, if the statement gives one.
     fee: Option<i128>,
-    /// The identity of the group, the same in every statement that contains its first row.
-    name: String,
 }
 
 impl Group {
-    fn new(rows: Vec<StatementRow>) -> Self {
-        let is_fee = |row: &&StatementRow| row.is_fee && row.amount.hundredths() < 0;
-        let shown = rows.iter().filter(|row| !is_fee(row));
-        let shown = shown.map(|row| row.amount.hundredths()).sum();
-        let charged = rows.iter().filter(is_fee);
-        let charged: Vec<_> = charged.map(|row| -row.amount.hundredths()).collect();
-        let columns: Vec<_> = rows.iter().filter_map(|row| row.fee).collect();
-        let told = columns.into_iter().chain(charged);
-        let fee = told.reduce(|sum, fee| sum + fee);
-        // The group has the name of its first row, since another statement may repeat only some of the rows.
-        let name = rows.first().map(|row| row.name.clone()).unwrap_or_default();
+    /// Rows about a payment of this amount. The fees of a payment are less than its amount. A text that the
+    /// money that came has too, such as the name of a service, does not tell a fee.
+    fn new(rows: Vec<StatementRow>, total: i128) -> Self {
+        let is_of_all = |row: &StatementRow| row.names_a_fee && row.amount.hundredths() > 0;
+        let tells = !rows.iter().any(is_of_all);
+        let (mut charges, mut rows): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| tells && row.may_be_fee());
+        if -sum(charges.iter()) >= total {
+            rows.append(&mut charges);
+            rows.sort_by_key(|row| row.row);
+        }
+        let told = rows.iter().chain(&charges).filter_map(|row| row.fee);
+        let charged = charges.iter().map(|row| -row.amount.hundredths());
+        let fee = told.chain(charged).reduce(|sum, fee| sum + fee);
+        let shown = sum(rows.iter());
         Self {
             rows,
+            charges,
             shown,
             fee,
-            name,
         }
     }
 
+    /// Rows that are about no payment, of which none is a fee of one.
+    fn of_other(rows: Vec<StatementRow>) -> Self {
+        Self::new(rows, 0)
+    }
+
+    /// True if a row has this name.
+    fn has(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.name == name)
+    }
+
+    /// The name of the first row.
+    fn name(&self) -> String {
+        let first = self.rows.first();
+        first.map(|row| row.name.clone()).unwrap_or_default()
+    }
+
+    fn takes_back(&self) -> bool {
+        self.rows.iter().any(|row| row.amount.hundredths() < 0)
+    }
+
     fn numbers(&self) -> Vec<usize> {
-        self.rows.iter().map(|row| row.row).collect()
+        let rows = self.rows.iter().chain(&self.charges);
+        let mut numbers: Vec<_> = rows.map(|row| row.row).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     /// The group, in the form of the answer.
@@ -66,7 +95,7 @@ impl Group {
         detail: impl Into<Option<String>>,
     ) -> Shown {
         let rows = self.numbers();
-        let first = self.rows.into_iter().next();
+        let first = self.rows.into_iter().chain(self.charges).next();
         let (mut payment_id, mut order_key, mut date) = (None, None, None);
         if let Some(first) = first {
             (payment_id, order_key, date) = (first.payment_id, first.order_key, first.date);
@@ -89,9 +118,10 @@ pub(super) async fn compare<P: Platform>(
     call: &Call<'_, P>,
     statement: &Statement,
     rates: &Rates,
+    service: Option<&ServiceId>,
     recorded: OfPeriod,
 ) -> Result<(Vec<store::Shown>, Comparison), Problem> {
-    let ledger = Ledger::read(call, statement, rates, recorded).await?;
+    let ledger = Ledger::read(call, statement, rates, service, recorded).await?;
     let mut work = Work {
         ledger,
         new: Vec::new(),
@@ -100,6 +130,7 @@ pub(super) async fn compare<P: Platform>(
             read_as: String::new(),
             settlement: None,
             complete: true,
+            unreadable: 0,
             matched: Vec::new(),
             differing: Vec::new(),
             not_recorded: Vec::new(),
@@ -119,7 +150,11 @@ pub(super) async fn compare<P: Platform>(
             &row.payment_id,
             &row.order_key,
         ) {
-            ([place], _, _) => of_payment.entry(*place).or_default().push(row),
+            ([place], _, _) => {
+                if !work.is_foreign(*place, &row) {
+                    of_payment.entry(*place).or_default().push(row);
+                }
+            }
             ([_, ..], _, _) => of_several.push(row),
             // The row names an unknown PaymentID, so it must not be matched with another payment.
             ([], Some(id), _) if !id.contains(char::is_whitespace) => {
@@ -130,7 +165,7 @@ pub(super) async fn compare<P: Platform>(
         }
     }
     for (place, rows) in of_payment {
-        work.payment(place, Group::new(rows));
+        work.payment(place, rows);
     }
     for row in of_several {
         let places = work.ledger.named(&row);
@@ -153,67 +188,102 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Reports a row that names a payment in another currency. Returns false if it is in the payment's.
+    fn is_foreign(&mut self, place: u64, row: &StatementRow) -> bool {
+        let candidate = self.ledger.payments.get(&place);
+        let Some(candidate) = candidate.filter(|found| !self.ledger.is_in_currency(row, found))
+        else {
+            return false;
+        };
+        self.comparison.differing.push(Known {
+            shown: Some(row.amount.to_string()),
+            difference: Some(Difference::OtherCurrency),
+            detail: Some(other_currency(self.ledger.currency_of(row), candidate)),
+            ..Known::new(candidate.stored.clone(), vec![row.row])
+        });
+        true
+    }
+
     /// Handles rows that name one payment.
-    fn payment(&mut self, place: u64, group: Group) {
-        let Some(group) = self.without_refunds(place, group) else {
+    fn payment(&mut self, place: u64, rows: Vec<StatementRow>) {
+        let Some(group) = self.without_refunds(place, rows) else {
             return;
         };
+        if group.rows.is_empty() {
+            let fee = group.fee.map(|fee| written(-fee));
+            let shown = group.into_shown(None, None);
+            self.comparison.fees.push(Shown {
+                amount: fee.unwrap_or_default(),
+                ..shown
+            });
+            return;
+        }
+        let is_taken_back = group.shown == 0 && group.takes_back();
+        if !is_taken_back && let Some(candidate) = self.ledger.payments.get_mut(&place) {
+            candidate.take(None);
+        }
         let Some(candidate) = self.ledger.payments.get(&place) else {
             return;
         };
         let total = candidate.total;
-        let takes_back = group.rows.iter().any(|row| row.amount.hundredths() < 0);
-        if group.shown == 0 && takes_back {
+        // A row counts as what was kept of it, in whatever statement it comes again.
+        let is_new = |row: &&StatementRow| !candidate.knows(&row.name);
+        let known = candidate.shown_by(|name| group.has(name));
+        let shown_again = sum(group.rows.iter().filter(|row| !is_new(row)));
+        // Earlier versions kept the sum of several rows under the first.
+        let kept_of_others = (known - shown_again).max(0);
+        let new = sum(group.rows.iter().filter(is_new));
+        let new = match kept_of_others {
+            0 => new,
+            kept => (new - kept).max(0),
+        };
+        if is_taken_back {
             // The payment counts as not shown.
             let detail = format!("payment {} is shown and taken back", candidate.id());
+            let is_of_part = known != 0 && candidate.mark.is_none();
+            if is_of_part {
+                self.add_parts(place, &group, kept_of_others);
+            }
             let shown = group.into_shown(None, detail);
             self.comparison.netted.push(shown);
             return;
         }
-        if let Some(candidate) = self.ledger.payments.get_mut(&place) {
-            candidate.is_taken = true;
-        }
-        let Some(candidate) = self.ledger.payments.get(&place) else {
-            return;
-        };
         let rows = group.numbers();
-        let known = || Known::new(candidate.stored.clone(), rows.clone());
+        let entry = || Known::new(candidate.stored.clone(), rows.clone());
+        let before = candidate.shown_by(|name| !group.has(name));
+        let is_settled = candidate.mark.is_some();
         let fee = self.ledger.fee(group.shown, group.fee, &candidate.lines);
-        if let Some(fee) = fee {
-            if candidate.mark.is_none() {
-                self.new.push(whole(candidate, group.name.clone()));
-            }
+        // Where other rows show a part, the whole is too much.
+        if let Some(fee) = fee.filter(|_| is_settled || before <= 0) {
             let fee = (fee != 0).then(|| written(fee));
             let shown = fee.as_ref().map(|_| written(group.shown));
             self.comparison.matched.push(Known {
                 fee,
                 shown,
-                ..known()
+                ..entry()
             });
+            self.settle(place, &group);
             return;
         }
-        let before = candidate.shown_besides(&group.name);
-        let (refunds, given_back) = candidate.refunds_for(&group.name);
+        let (refunds, given_back) = candidate.refunds_for(|name| group.has(name));
         let is_open = candidate
             .mark
             .as_ref()
-            .is_none_or(|mark| mark.row == group.name);
-        if group.shown > 0 && given_back > 0 && is_open {
+            .is_none_or(|mark| group.has(&mark.row));
+        if group.shown > 0 && given_back > 0 && is_open && candidate.has_room(refunds.len()) {
             // A bank may pay out only what remains after refunds.
             let due = group.shown + given_back;
             let fee = self.ledger.fee(due, group.fee, &candidate.lines);
             if let Some(fee) = fee.or((before + due == total).then_some(0)) {
-                if candidate.mark.is_none() {
-                    self.new.push(whole(candidate, group.name.clone()));
-                }
                 self.comparison.matched.push(Known {
                     fee: (fee != 0).then(|| written(fee)),
                     shown: Some(written(group.shown)),
                     detail: Some(format!("less {} that was given back", written(given_back))),
-                    ..known()
+                    ..entry()
                 });
+                self.settle(place, &group);
                 // All refunds are taken, so that no other row can be matched with them.
-                self.take_refunds(place, &refunds, &group.name, |_| true);
+                self.take_refunds(place, &refunds, &group.name(), |_| true);
                 return;
             }
         }
@@ -221,20 +291,20 @@ impl Work<'_> {
             shown: Some(written(group.shown)),
             difference: Some(difference),
             detail: Some(detail),
-            ..known()
+            ..entry()
         };
-        let is_part = candidate.parts.iter().any(|part| part.row == group.name);
-        let shown_in_all = before + group.shown;
-        let is_known =
-            self.ledger.by_row.get(&group.name).map(String::as_str) == Some(candidate.id());
+        let shown_in_all = before + known + new;
         if let Some(mark) = &candidate.mark {
-            // The row shows the last part of the payment or an earlier one. Other statements have shown the
-            // rest.
-            if (mark.row == group.name || is_known) && (1..total).contains(&group.shown) {
+            let is_known = |row: &StatementRow| {
+                let shown = self.ledger.by_row.get(&row.name).map(String::as_str);
+                mark.row == row.name || candidate.knows(&row.name) || shown == Some(candidate.id())
+            };
+            // The rows show the last part of the payment or an earlier one. Other rows have shown the rest.
+            if group.rows.iter().all(is_known) && (1..total).contains(&group.shown) {
                 self.comparison.matched.push(Known {
                     shown: Some(written(group.shown)),
                     detail: Some("a part; other statements show the rest".to_owned()),
-                    ..known()
+                    ..entry()
                 });
                 return;
             }
@@ -254,15 +324,15 @@ impl Work<'_> {
             };
             self.comparison.differing.push(differing);
         } else if group.shown > 0 && shown_in_all == total {
-            self.new.push(whole(candidate, group.name.clone()));
             self.comparison.matched.push(Known {
                 shown: Some(written(group.shown)),
                 detail: Some(format!(
                     "the rest; statements before show {} of it",
                     written(before)
                 )),
-                ..known()
+                ..entry()
             });
+            self.settle(place, &group);
         } else if group.shown > 0 && shown_in_all < total {
             let detail = format!(
                 "{} of {} is shown so far; {} is left",
@@ -270,13 +340,26 @@ impl Work<'_> {
                 written(total),
                 written(total - shown_in_all)
             );
-            self.comparison
-                .differing
-                .push(differs(Difference::Part, detail));
-            if !is_part && let Some(candidate) = self.ledger.payments.get_mut(&place) {
-                self.new
-                    .extend(candidate.add_part(&group.name, group.shown, None));
-            }
+            let differing = match candidate.has_room(group.rows.iter().filter(is_new).count()) {
+                true => differs(Difference::Part, detail),
+                false => differs(Difference::TooManyParts, candidate.without_room()),
+            };
+            self.comparison.differing.push(differing);
+            self.add_parts(place, &group, kept_of_others);
+        } else if group.shown <= 0 && before > 0 && shown_in_all >= 0 {
+            // A part is taken back, so that less of the payment is shown.
+            let detail = format!(
+                "the statement takes {} back; {} of {} is shown so far",
+                written(-group.shown),
+                written(shown_in_all),
+                written(total)
+            );
+            let differing = match candidate.has_room(group.rows.iter().filter(is_new).count()) {
+                true => differs(Difference::TakenBack, detail),
+                false => differs(Difference::TooManyParts, candidate.without_room()),
+            };
+            self.comparison.differing.push(differing);
+            self.add_parts(place, &group, kept_of_others);
         } else if group.shown <= 0 {
             let detail = format!(
                 "the statement takes {} back, which no statement has shown",
@@ -293,22 +376,69 @@ impl Work<'_> {
         }
     }
 
-    /// Removes the rows about refunds from a group, and records what they show. Returns the remaining group;
-    /// `None` if no row remains.
-    fn without_refunds(&mut self, place: u64, group: Group) -> Option<Group> {
-        let candidate = self.ledger.payments.get(&place);
-        // The payment was reversed and shown again in the same statement.
-        let is_whole =
-            candidate.is_none_or(|found| found.refunds.is_empty() || found.total == group.shown);
-        if is_whole {
+    /// Records that these rows settle a payment, if it is not settled. One row has the mark. The others are
+    /// kept as parts, so that each row is known in every statement.
+    fn settle(&mut self, place: u64, group: &Group) {
+        let Some(candidate) = self.ledger.payments.get_mut(&place) else {
+            return;
+        };
+        if candidate.mark.is_some() {
+            return;
+        }
+        let mut new = group.rows.iter();
+        let first = new.find(|row| !candidate.knows(&row.name));
+        let first = first.map_or_else(|| group.name(), |row| row.name.clone());
+        for row in new {
+            let hundredths = row.amount.hundredths();
+            if hundredths > 0 && !candidate.knows(&row.name) && candidate.has_room(1) {
+                self.new
+                    .extend(candidate.add_part(&row.name, hundredths, None));
+            }
+        }
+        self.new.push(whole(candidate, first));
+    }
+
+    /// Keeps the new rows of a group as parts of a payment: all of them, or none if there is no room. So much of
+    /// them is kept already under another row.
+    fn add_parts(&mut self, place: u64, group: &Group, kept_of_others: i128) {
+        let Some(candidate) = self.ledger.payments.get_mut(&place) else {
+            return;
+        };
+        let new = group.rows.iter().filter(|row| !candidate.knows(&row.name));
+        let new: Vec<_> = new.collect();
+        if !candidate.has_room(new.len()) {
+            return;
+        }
+        let mut kept = kept_of_others;
+        for row in new {
+            let hundredths = row.amount.hundredths();
+            let of_kept = hundredths.min(kept).max(0);
+            kept -= of_kept;
+            if hundredths != of_kept {
+                self.new
+                    .extend(candidate.add_part(&row.name, hundredths - of_kept, None));
+            }
+        }
+    }
+
+    /// Removes the rows about refunds from rows about a payment, and records what they show. Returns the
+    /// remaining group; `None` if no row remains.
+    fn without_refunds(&mut self, place: u64, rows: Vec<StatementRow>) -> Option<Group> {
+        let candidate = self.ledger.payments.get(&place)?;
+        let total = candidate.total;
+        let group = Group::new(rows, total);
+        // In the second case, the payment was reversed and shown again in the same statement.
+        if candidate.refunds.is_empty() || total == group.shown {
             return Some(group);
         }
         let (named, others): (Vec<_>, Vec<_>) = group
             .rows
             .into_iter()
-            .partition(|row| candidate.is_some_and(|found| found.names_a_refund(row)));
-        let rest = self.rest(named, others, |_, _| Some(place));
-        (!rest.is_empty()).then(|| Group::new(rest))
+            .partition(|row| candidate.names_a_refund(row));
+        let mut rest = self.rest(named, others, |_, _| Some(place));
+        rest.extend(group.charges);
+        rest.sort_by_key(|row| row.row);
+        (!rest.is_empty()).then(|| Group::new(rest, total))
     }
 
     /// Records what the rows about refunds show, and returns the other rows in their order. The rows in
@@ -333,12 +463,23 @@ impl Work<'_> {
     /// Records that a row shows a refund of a payment. Returns false if it shows none.
     fn refund(&mut self, place: u64, row: &StatementRow) -> bool {
         let candidate = self.ledger.payments.get(&place);
-        let Some(candidate) = candidate.filter(|_| row.amount.hundredths() < 0 && !row.is_fee)
-        else {
+        let Some(candidate) = candidate.filter(|_| row.amount.hundredths() < 0) else {
             return false;
         };
         let positions = candidate.refunds_shown_by(row);
         let known = candidate.given_back(&positions, vec![row.row]);
+        let refunds = positions.iter().filter_map(|at| candidate.refunds.get(*at));
+        let new = refunds.filter(|refund| refund.row.as_ref() != Some(&row.name));
+        if !candidate.has_room(new.count()) {
+            // A refund that is not kept as shown would be found again in other statements.
+            let detail = candidate.without_room();
+            self.comparison.differing.extend(known.map(|known| Known {
+                difference: Some(Difference::TooManyParts),
+                detail: Some(detail),
+                ..known
+            }));
+            return true;
+        }
         self.comparison.matched.extend(known);
         if let Some(candidate) = self.ledger.payments.get_mut(&place) {
             for position in &positions {
@@ -380,19 +521,24 @@ impl Work<'_> {
 
     /// Handles a row that names several payments.
     fn several(&mut self, places: &[u64], row: StatementRow) {
-        let amounts = |candidate: &Candidate| candidate.lines.clone();
+        if let Some((difference, detail)) = self.hindrance(places, &row) {
+            let shown = Group::of_other(vec![row]).into_shown(Some(difference), detail);
+            self.comparison.not_recorded.push(shown);
+            return;
+        }
         let refunds = places.iter().filter_map(|place| {
-            let (positions, _) = self.ledger.payments.get(place)?.refunds_for(&row.name);
+            let candidate = self.ledger.payments.get(place)?;
+            let (positions, _) = candidate.refunds_for(|name| name == row.name);
             (!positions.is_empty()).then_some((*place, positions))
         });
         let refunds: Vec<_> = refunds.collect();
-        let lump = self.lump(places, &row, amounts, &[]);
+        let lump = self.lump(places, &row, None, &[]);
         let lump = lump.or_else(|sum| match refunds.is_empty() {
             true => Err(sum),
-            false => self.lump(places, &row, amounts, &refunds),
+            false => self.lump(places, &row, None, &refunds),
         });
         if let Err(sum) = lump {
-            let group = Group::new(vec![row]);
+            let group = Group::of_other(vec![row]);
             let detail = format!(
                 "the payments that the row names are {} in all, {}",
                 written(sum),
@@ -403,21 +549,56 @@ impl Work<'_> {
         }
     }
 
-    /// Takes these payments if a row is their sum: the amounts that count of each, less the refunds. Otherwise
-    /// returns their sum.
+    /// The reason for which a row cannot be the sum of the payments that it names; `None` if it may be.
+    fn hindrance(&self, places: &[u64], row: &StatementRow) -> Option<(Difference, String)> {
+        let names = |wanted: &dyn Fn(&Candidate) -> bool| {
+            let candidates = places.iter();
+            let candidates = candidates.filter_map(|place| self.ledger.payments.get(place));
+            let names = candidates
+                .filter(|candidate| wanted(candidate))
+                .map(Candidate::id);
+            let names: Vec<_> = names.collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        };
+        let foreign = names(&|candidate| !self.ledger.is_in_currency(row, candidate));
+        if let Some(foreign) = foreign {
+            let currency = self.ledger.currency_of(row);
+            let detail = format!("the row is in {currency}, and in another currency are {foreign}");
+            return Some((Difference::OtherCurrency, detail));
+        }
+        if let Some(taken) = names(&|candidate| candidate.is_taken) {
+            let detail =
+                format!("other rows of this statement show {taken}, which this row names too");
+            return Some((Difference::OtherSum, detail));
+        }
+        let before = names(&|candidate| match &candidate.mark {
+            Some(mark) => mark.row != row.name,
+            None => candidate.shown_by(|name| name != row.name) > 0,
+        })?;
+        let detail = format!("statements before show {before}, which this row names too");
+        Some((Difference::ShownBefore, detail))
+    }
+
+    /// Takes these payments if a row is their sum, less the refunds. With an account, only their lines to it
+    /// count. Otherwise returns their sum.
     fn lump(
         &mut self,
         places: &[u64],
         row: &StatementRow,
-        amounts: impl Fn(&Candidate) -> Vec<(Option<String>, i128)>,
+        account: Option<&str>,
         refunds: &[(u64, Vec<usize>)],
     ) -> Result<(), i128> {
+        let amounts = |candidate: &Candidate| -> Vec<_> {
+            let lines = candidate.lines.iter();
+            let lines = lines.filter(|(of, _)| account.is_none() || of.as_deref() == account);
+            lines.cloned().collect()
+        };
         let candidates = || {
             places
                 .iter()
                 .filter_map(|place| self.ledger.payments.get(place))
         };
-        let all: Vec<_> = candidates().flat_map(&amounts).collect();
+        let all: Vec<_> = candidates().flat_map(amounts).collect();
         let given_back: i128 = refunds
             .iter()
             .flat_map(|(place, positions)| {
@@ -432,7 +613,11 @@ impl Work<'_> {
         let Some(fee) = self.ledger.fee(shown, row.fee, &all) else {
             return Err(sum);
         };
-        if all.is_empty() && refunds.is_empty() {
+        let has_room = refunds.iter().all(|(place, positions)| {
+            let candidate = self.ledger.payments.get(place);
+            candidate.is_some_and(|found| found.has_room(positions.len()))
+        });
+        if all.is_empty() && refunds.is_empty() || !has_room {
             return Err(sum);
         }
         let fee = (fee != 0).then(|| written(fee));
@@ -440,25 +625,30 @@ impl Work<'_> {
             let Some(candidate) = self.ledger.payments.get_mut(place) else {
                 continue;
             };
-            candidate.is_taken = true;
-            let counts: i128 = amounts(candidate).iter().map(|(_, amount)| amount).sum();
-            let before = candidate.shown_besides(&row.name);
-            let is_known = candidate.parts.iter().any(|part| part.row == row.name);
+            candidate.take(account);
+            let counts = candidate.to_account(account);
+            let before = candidate.shown_by(|name| name != row.name);
+            let is_known = candidate.knows(&row.name);
             let mut known = Known::new(candidate.stored.clone(), vec![row.row]);
             known.fee = fee.clone();
             known.detail = Some(format!("part of a sum of {}", row.amount));
+            known.shown = (counts != candidate.total).then(|| written(counts));
+            let is_settled = candidate.mark.is_some();
             let is_whole = counts == candidate.total || before + counts == candidate.total;
-            if candidate.mark.is_none() && is_whole {
-                self.new.push(whole(candidate, row.name.clone()));
-            } else if candidate.mark.is_none() && !is_known {
-                // Several sums of this statement may contain a part of the payment.
-                self.new.extend(candidate.add_part(&row.name, counts, None));
-            }
-            if is_whole {
+            if is_settled || is_whole {
+                if !is_settled {
+                    self.new.push(whole(candidate, row.name.clone()));
+                }
                 self.comparison.matched.push(known);
-            } else {
-                known.shown = Some(written(counts));
+            } else if is_known || candidate.has_room(1) {
+                if !is_known {
+                    self.new.extend(candidate.add_part(&row.name, counts, None));
+                }
                 known.difference = Some(Difference::Part);
+                self.comparison.differing.push(known);
+            } else {
+                known.difference = Some(Difference::TooManyParts);
+                known.detail = Some(candidate.without_room());
                 self.comparison.differing.push(known);
             }
         }
@@ -476,9 +666,9 @@ impl Work<'_> {
 
     /// Handles rows with a PaymentID that is not recorded.
     fn unknown(&mut self, rows: Vec<StatementRow>) {
-        let group = Group::new(rows);
-        let takes_back = group.rows.iter().any(|row| row.amount.hundredths() < 0);
-        if group.shown == 0 && takes_back {
+        let came = rows.iter().map(|row| row.amount.hundredths().max(0)).sum();
+        let group = Group::new(rows, came);
+        if group.shown == 0 && group.takes_back() {
             let shown = group.into_shown(None, "shown and taken back".to_owned());
             self.comparison.netted.push(shown);
             return;
@@ -486,11 +676,14 @@ impl Work<'_> {
         let mut detail = "no payment of this PaymentID is recorded".to_owned();
         // The rows may show a refund with a reference number that the gateway did not report.
         let open = self.ledger.payments.values().filter(|candidate| {
+            let mut rows = group.rows.iter();
+            let is_foreign = rows.any(|row| !self.ledger.is_in_currency(row, candidate));
             let mut refunds = candidate.refunds.iter();
-            refunds.any(|refund| {
+            let is_one = refunds.any(|refund| {
                 let is_open = refund.row.is_none() && refund.reference.is_none();
                 is_open && refund.amount == -group.shown
-            })
+            });
+            is_one && !is_foreign
         });
         let open: Vec<_> = open.map(Candidate::id).collect();
         if !open.is_empty() {
@@ -507,6 +700,17 @@ impl Work<'_> {
             new,
             mut comparison,
         } = self;
+        // Several sums of this statement may show the parts of a payment, and the last one settles it.
+        let whole = new.iter().filter(|shown| shown.part.is_none());
+        let whole: BTreeSet<_> = whole.map(|shown| shown.payment_id.as_str()).collect();
+        let is_settled = |known: &mut Known| {
+            known.difference == Some(Difference::Part) && whole.contains(known.payment_id.as_str())
+        };
+        let parts = comparison.differing.extract_if(.., is_settled);
+        comparison.matched.extend(parts.map(|known| Known {
+            difference: None,
+            ..known
+        }));
         comparison.matched.sort_by(|a, b| a.rows.cmp(&b.rows));
         comparison.differing.sort_by(|a, b| a.rows.cmp(&b.rows));
         comparison.not_recorded.sort_by(|a, b| a.rows.cmp(&b.rows));
@@ -528,10 +732,10 @@ impl Work<'_> {
         });
         comparison.not_settled = unsettled
             .map(|candidate| {
-                let shown = candidate.shown_besides("");
+                let shown = candidate.shown_by(|_| true);
                 let total = candidate.total;
                 let known = Known::new(candidate.stored, Vec::new());
-                if shown == 0 {
+                if shown <= 0 {
                     return Known {
                         difference: Some(Difference::NotShown),
                         detail: Some("no statement shows it".to_owned()),
@@ -552,6 +756,19 @@ impl Work<'_> {
             .collect();
         (new, comparison)
     }
+}
+
+/// The sum of rows, in hundredths.
+fn sum<'a>(rows: impl Iterator<Item = &'a StatementRow>) -> i128 {
+    rows.map(|row| row.amount.hundredths()).sum()
+}
+
+/// The detail of a row in another currency than the payment that it would show.
+fn other_currency(currency: &str, candidate: &Candidate) -> String {
+    format!(
+        "the row is in {currency}, and the payment in {}",
+        candidate.currency()
+    )
 }
 
 /// The record that a payment is settled as a whole.

@@ -1,9 +1,12 @@
 //! Rows that name no payment: those that name orders, fees, and sums of a day.
 
+use std::collections::BTreeSet;
+
 use super::{
     super::{Difference, Shown, netting, statement::StatementRow},
     Group, Work,
     candidate::{Candidate, Day, written},
+    other_currency,
 };
 use crate::domain::time;
 
@@ -18,15 +21,14 @@ impl Work<'_> {
         let rows = self.rest(named, others, Self::given_back_of_order);
         let entries: Vec<_> = rows
             .iter()
-            .map(|row| (row.order_key.clone(), row.amount.hundredths()))
+            .map(|row| (row.folded_key.clone(), row.amount.hundredths()))
             .collect();
         let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
         let mut take = |position: usize| rows.get_mut(position).and_then(Option::take);
         for (first, second) in netting::pairs(&entries) {
             if let (Some(first), Some(second)) = (take(first), take(second)) {
-                let mut shown = Group::new(vec![first, second])
+                let shown = Group::of_other(vec![first, second])
                     .into_shown(None, "shown and taken back".to_owned());
-                shown.amount = written(0);
                 self.comparison.netted.push(shown);
             }
         }
@@ -47,17 +49,32 @@ impl Work<'_> {
         let of_order = || {
             let payments = self.ledger.payments.iter();
             payments.filter(|(_, candidate)| {
-                row.order_key.as_ref() == Some(&candidate.stored.payment.order_key)
+                self.ledger.is_of_order(row, candidate)
+                    && self.ledger.is_in_currency(row, candidate)
                     && !candidate.refunds_shown_by(row).is_empty()
             })
         };
         let named = of_order().find(|(_, candidate)| candidate.names_a_refund(row));
-        named.or_else(|| of_order().next()).map(|(place, _)| *place)
+        let others = || of_order().next().filter(|_| !row.may_be_fee());
+        named.or_else(others).map(|(place, _)| *place)
     }
 
     /// Handles a row that names an order. It shows one payment of the order at most.
     fn order(&mut self, row: StatementRow) {
         let shown_before = self.ledger.by_row.get(&row.name);
+        let fitting = self.ledger.payments.values();
+        let fitting = fitting.filter(|candidate| self.fits(candidate, &row));
+        let services: BTreeSet<_> = fitting
+            .map(|candidate| candidate.stored.payment.service_id.as_str())
+            .collect();
+        if shown_before.is_none() && services.len() > 1 {
+            let services: Vec<_> = services.into_iter().collect();
+            let detail = format!("orders of several services fit: {}", services.join(", "));
+            let group = Group::of_other(vec![row]);
+            let shown = group.into_shown(Some(Difference::SeveralServices), detail);
+            self.comparison.not_recorded.push(shown);
+            return;
+        }
         let place = match shown_before {
             Some(id) => self.ledger.by_id.get(id).copied(),
             None => self.free(&row),
@@ -69,7 +86,7 @@ impl Work<'_> {
                 .get(&place)
                 .is_some_and(|found| !found.is_taken)
         {
-            self.payment(place, Group::new(vec![row]));
+            self.payment(place, vec![row]);
             return;
         }
         let amount = row.amount.hundredths();
@@ -80,33 +97,45 @@ impl Work<'_> {
             .filter(|candidate| self.fits(candidate, &row))
             .map(|candidate| candidate.id().to_owned())
             .collect();
-        let (difference, detail) = match () {
-            () if amount < 0 => (
+        let is_foreign = |candidate: &&Candidate| {
+            !self.ledger.is_in_currency(&row, candidate)
+                && self.ledger.is_of_order(&row, candidate)
+                && self.amount_fits(candidate, &row, 0)
+        };
+        let foreign = self.ledger.payments.values().find(is_foreign);
+        let (difference, detail) = match foreign {
+            _ if amount < 0 => (
                 Difference::ReversalOfNothing,
-                "it takes back what the statement does not show",
+                "it takes back what the statement does not show".to_owned(),
             ),
-            () if others.is_empty() => (
-                Difference::UnknownOrder,
-                "no payment of this order and amount is recorded",
+            Some(foreign) if others.is_empty() => (
+                Difference::OtherCurrency,
+                other_currency(self.ledger.currency_of(&row), foreign),
             ),
-            () => (
+            None if others.is_empty() => (
                 Difference::UnknownOrder,
-                "other rows show all payments of this order and amount",
+                "no payment of this order and amount is recorded".to_owned(),
+            ),
+            _ => (
+                Difference::UnknownOrder,
+                "other rows show all payments of this order and amount".to_owned(),
             ),
         };
-        let shown = Group::new(vec![row]).into_shown(Some(difference), detail.to_owned());
+        let shown = Group::of_other(vec![row]).into_shown(Some(difference), detail);
         self.comparison.not_recorded.push(Shown {
             shown_by_others: others,
             ..shown
         });
     }
 
-    /// A payment that fits a row, and that no row shows so far.
+    /// A payment that fits a row, and that no other row shows so far.
     fn free(&self, row: &StatementRow) -> Option<u64> {
         let free = |fits: &dyn Fn(&Candidate) -> bool| {
             let mut candidates = self.ledger.payments.iter();
             let free = candidates.find(|(_, candidate)| {
-                !candidate.is_taken && candidate.mark.is_none() && fits(candidate)
+                let mark = candidate.mark.as_ref();
+                let is_open = mark.is_none_or(|mark| mark.row == row.name);
+                !candidate.is_taken && is_open && fits(candidate)
             });
             free.map(|(place, _)| *place)
         };
@@ -117,23 +146,26 @@ impl Work<'_> {
 
     /// True if a row that names an order may be about a payment, or about what remains of it after refunds.
     fn fits(&self, candidate: &Candidate, row: &StatementRow) -> bool {
-        let (_, given_back) = candidate.refunds_for(&row.name);
+        let (_, given_back) = candidate.refunds_for(|name| name == row.name);
         let remains = given_back > 0 && row.amount.hundredths() > 0;
         self.fits_with(candidate, row, 0) || remains && self.fits_with(candidate, row, given_back)
     }
 
     fn fits_with(&self, candidate: &Candidate, row: &StatementRow, given_back: i128) -> bool {
-        let is_of_order = row.order_key.as_ref() == Some(&candidate.stored.payment.order_key);
+        self.ledger.is_of_order(row, candidate)
+            && self.ledger.is_in_currency(row, candidate)
+            && self.amount_fits(candidate, row, given_back)
+    }
+
+    fn amount_fits(&self, candidate: &Candidate, row: &StatementRow, given_back: i128) -> bool {
         let due = row.amount.hundredths() + given_back;
-        is_of_order && self.ledger.fee(due, row.fee, &candidate.lines).is_some()
+        self.ledger.fee(due, row.fee, &candidate.lines).is_some()
     }
 
     /// Handles a row that names neither a payment nor an order: a fee, or the sum of a day.
     pub(super) fn other(&mut self, row: StatementRow) {
-        if row.is_fee {
-            let group = Group::new(vec![row.clone()]);
-            let mut shown = group.into_shown(None, None);
-            shown.amount = row.amount.to_string();
+        if row.may_be_fee() {
+            let shown = Group::of_other(vec![row]).into_shown(None, None);
             self.comparison.fees.push(shown);
             return;
         }
@@ -150,31 +182,28 @@ impl Work<'_> {
                     let mark = candidate.mark.as_ref();
                     let is_new = mark.is_none_or(|mark| mark.row == row.name);
                     candidate.is_of_period
-                        && !candidate.is_taken
+                        && candidate.is_free_for(account.as_deref())
+                        && self.ledger.is_in_currency(&row, candidate)
                         && candidate.is_of(&day, by)
                         && (is_new || !only_new)
                         && candidate.to_account(account.as_deref()) > 0
+                        && !candidate.is_too_much(&row.name, account.as_deref())
                 });
                 let places: Vec<_> = candidates.map(|(place, _)| *place).collect();
-                let to_account = |candidate: &Candidate| {
-                    let lines = candidate.lines.iter();
-                    let lines = lines.filter(|(of, _)| account.is_none() || *of == account);
-                    lines.cloned().collect()
-                };
-                let Err(sum) = self.lump(&places, &row, to_account, &[]) else {
+                let Err(sum) = self.lump(&places, &row, account.as_deref(), &[]) else {
                     return;
                 };
                 sums.push(sum);
                 let refunds = self.refunds_of_day(&row, &day, account.as_deref(), only_new);
                 if !refunds.is_empty() {
-                    let Err(less) = self.lump(&places, &row, to_account, &refunds) else {
+                    let Err(less) = self.lump(&places, &row, account.as_deref(), &refunds) else {
                         return;
                     };
                     given_back = sum - less;
                 }
             }
         }
-        let group = Group::new(vec![row]);
+        let group = Group::of_other(vec![row]);
         let (difference, mut detail) = match sums.as_slice() {
             [paid, recorded, ..] => (
                 Difference::OtherSum,
@@ -210,11 +239,10 @@ impl Work<'_> {
         account: Option<&str>,
         only_new: bool,
     ) -> Vec<(u64, Vec<usize>)> {
-        let payments = self
-            .ledger
-            .payments
-            .iter()
-            .filter(|(_, candidate)| candidate.to_account(account) == candidate.total);
+        let payments = self.ledger.payments.iter().filter(|(_, candidate)| {
+            candidate.to_account(account) == candidate.total
+                && self.ledger.is_in_currency(row, candidate)
+        });
         let refunds = payments.map(|(place, candidate)| {
             let refunds = candidate.refunds.iter().enumerate().filter(|(_, refund)| {
                 let is_open = !refund.is_taken && (refund.is_for(&row.name) || !only_new);

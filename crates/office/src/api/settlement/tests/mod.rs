@@ -1,5 +1,6 @@
 //! Tests of statements in the forms in which they are sent.
 
+mod money;
 mod refunds;
 
 use std::time::Duration;
@@ -436,7 +437,7 @@ async fn a_statement_of_a_bank_is_read_below_its_preamble_with_its_commission() 
     record(&api.memory, "FS-1", "1", "1250.50").await.unwrap();
     let seen = settle(
         &api,
-        "payment_id=document&amount=SUMA&date=data",
+        "payment_id=document&text=detalii&amount=SUMA&date=data",
         &statement,
     )
     .await;

@@ -140,6 +140,16 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     for said in ["P-1", "P-9", "cu altă sumă", "neînregistrate"] {
         assert!(page.text.contains(said), "{said}: {}", page.text);
     }
+    // In another currency than the payment, nothing is settled.
+    let euros: Vec<_> = form.iter().copied().chain([("currency", "EUR")]).collect();
+    let other = browser.send("/admin/settlement", &euros).await;
+    for said in [
+        "rândul este în EUR, iar plata în MDL",
+        "alegeți valuta extrasului",
+        "name=\"currency\" value=\"EUR\"",
+    ] {
+        assert!(other.text.contains(said), "{said}: {}", other.text);
+    }
     // Each list gives instructions and can be downloaded. An unrecorded payment can be entered by hand.
     for said in [
         "Dacă a fost reținut drept comision",
