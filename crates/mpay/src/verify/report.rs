@@ -41,7 +41,8 @@ pub(super) struct Report {
     signer: Option<Signer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Message>,
-    checks: Vec<Check>,
+    /// The checks, each with its result.
+    pub(super) checks: Vec<Check>,
     does_not_prove: Vec<String>,
 }
 
@@ -68,10 +69,11 @@ struct Message {
     payment: Option<Payment>,
 }
 
+/// A check, and true if it holds.
 #[derive(Serialize)]
-struct Check {
-    holds: bool,
-    what: String,
+pub(super) struct Check {
+    pub(super) holds: bool,
+    pub(super) what: String,
 }
 
 impl Report {
