@@ -195,20 +195,24 @@ fn a_store_whose_replacing_is_killed_is_that_of_before_or_that_of_the_copy() {
     );
 }
 
-/// Carries out the command, and has its n-th flush fail, as that of a disk that is at its end.
-fn flushed_in_vain(count: usize, arguments: &[&str], folder: &Path) -> Output {
-    Command::new("strace")
-        .args(["-f", "-qq", "-o", "/dev/null"])
-        .args(["-e", "trace=fsync,fdatasync"])
-        .args([
-            "-e",
-            &format!("inject=fsync,fdatasync:error=EIO:when={count}"),
-        ])
+/// Carries out the command and counts its flushes, of which the n-th fails, as that of a disk that is at its end.
+fn flushing(fails: Option<usize>, arguments: &[&str], folder: &Path) -> (Output, usize) {
+    let mut traced = Command::new("strace");
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    traced.args(["-f", "-qq", "-e", "trace=fsync,fdatasync", "-o"]);
+    traced.arg(trace.path());
+    if let Some(count) = fails {
+        let inject = format!("inject=fsync,fdatasync:error=EIO:when={count}");
+        traced.args(["-e", &inject]);
+    }
+    let ended = traced
         .arg(env!("CARGO_BIN_EXE_mpay"))
         .args(arguments)
         .current_dir(folder)
         .output()
-        .unwrap()
+        .unwrap();
+    let calls = fs::read_to_string(trace.path()).unwrap();
+    (ended, calls.matches("sync(").count())
 }
 
 /// Also when the last flush of all fails, that of the folder: the name would be there, and perhaps no longer
@@ -220,47 +224,41 @@ fn where_a_flush_fails_nothing_is_copied_or_put_back() {
     }
     let folder = with_copy(3);
     let folder = folder.path();
-    let is_store = |name: &str| name.starts_with(KEY_VALUE_FILE);
-    let (mut failed, mut succeeded) = (0, 0);
-    for count in 1..12 {
-        let copied = flushed_in_vain(count, &["backup", "again.db", "--state-dir", "."], folder);
-        assert_eq!(
-            copied.status.success(),
-            folder.join("again.db").exists(),
-            "{count}: {copied:?}"
-        );
+    let backup = ["backup", "again.db", "--state-dir", "."];
+    let (made, flushes) = flushing(None, &backup, folder);
+    assert!(made.status.success() && flushes > 3, "{flushes} {made:?}");
+    for count in 1..=flushes {
         let _ = fs::remove_file(folder.join("again.db"));
-        *if copied.status.success() {
-            &mut succeeded
-        } else {
-            &mut failed
-        } += 1;
+        let (ended, _) = flushing(Some(count), &backup, folder);
+        let is_there = folder.join("again.db").exists();
+        assert_eq!(ended.status.success(), is_there, "{count}: {ended:?}");
+        // SQLite does without some of its own, but not the copy without its last ones.
+        assert!(!is_there || count < flushes, "{count}");
     }
-    assert!(failed >= 2 && succeeded > 0, "{failed} {succeeded}");
-    (failed, succeeded) = (0, 0);
-    let arguments = ["restore", "copy.db", "--state-dir", ".", "--yes"];
-    for count in 1..24 {
+    let restore = ["restore", "copy.db", "--state-dir", ".", "--yes"];
+    let anew = || {
         for name in names_in(folder).iter().filter(|name| *name != "copy.db") {
             fs::remove_file(folder.join(name)).unwrap();
         }
         fill(folder, 5);
-        let restored = flushed_in_vain(count, &arguments, folder);
+    };
+    anew();
+    let (restored, flushes) = flushing(None, &restore, folder);
+    assert!(restored.status.success(), "{restored:?}");
+    let mut kept = 0;
+    for count in 1..=flushes {
+        anew();
+        let (ended, _) = flushing(Some(count), &restore, folder);
         drop(State::take(folder, false).unwrap());
-        let keys = keys_of(folder);
-        match restored.status.success() {
-            true => succeeded += 1,
-            false => failed += 1,
+        match (ended.status.success(), keys_of(folder)) {
+            (true, 3) => {}
+            (false, 5) => kept += 1,
+            // All is done, but for the note that says so.
+            (false, 3) if count + 2 > flushes => {}
+            (_, keys) => panic!("{count} of {flushes}: {keys} {ended:?}"),
         }
-        let expected: &[usize] = match restored.status.success() {
-            true => &[3],
-            // The last thing that is noted for good is that all is done.
-            false => &[5, 3],
-        };
-        assert!(expected.contains(&keys), "{count}: {keys} {restored:?}");
-        let names = names_in(folder);
-        assert!(names.iter().any(|name| is_store(name)), "{names:?}");
     }
-    assert!(failed >= 3 && succeeded > 0, "{failed} {succeeded}");
+    assert!(kept > 3, "{kept}");
 }
 
 #[test]

@@ -4,11 +4,14 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use mpay_client::Answer;
 
-use crate::deployment::{Place, confirm_until_recorded, payment};
+use crate::deployment::{Deployed, Place, TOKEN, confirm_until_recorded, payment};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A small disk in memory, until it is dropped.
 struct Disk(PathBuf);
@@ -38,6 +41,19 @@ impl Drop for Disk {
     }
 }
 
+/// The answer to an address, whatever its status.
+fn told(up: &Deployed, path: &str) -> (u16, String) {
+    let mut answer = ureq::get(format!("{}{path}", up.url()))
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .header("Authorization", format!("Bearer {TOKEN}"))
+        .call()
+        .unwrap();
+    let text = answer.body_mut().read_to_string().unwrap();
+    (answer.status().as_u16(), text)
+}
+
 #[test]
 #[ignore = "mounts a disk in memory, so it needs root"]
 fn a_full_disk_loses_nothing_and_doubles_nothing() {
@@ -56,6 +72,20 @@ fn a_full_disk_loses_nothing_and_doubles_nothing() {
         if n == 2 * PAYMENTS / 3
             && let Some(filler) = &filler
         {
+            // Whoever watches is told: a load balancer, a person, Prometheus.
+            // It tries to write once in ten seconds.
+            let begun = Instant::now();
+            let health = loop {
+                match told(&up, "health") {
+                    (503, health) => break health,
+                    (_, health) => assert!(begun.elapsed() < PATIENCE, "{health}"),
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            };
+            assert!(health.contains("is full"), "{health}");
+            let (status, metrics) = told(&up, "metrics");
+            let name = "mpay_provider_status{status=\"unavailable\"} 1";
+            assert!(status == 200 && metrics.contains(name), "{metrics}");
             std::fs::remove_file(filler).unwrap();
         }
         let id = format!("P-{n}");

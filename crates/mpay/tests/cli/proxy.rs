@@ -12,7 +12,7 @@ use std::{
 };
 
 use mpay_client::encode_query;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use crate::{
     deployment::{Deployed, Place},
@@ -28,6 +28,7 @@ struct Nginx {
     process: Child,
     port: u16,
     agent: ureq::Agent,
+    root: Certificate<'static>,
 }
 
 impl Nginx {
@@ -90,7 +91,7 @@ impl Nginx {
             .unwrap();
         let root = Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
         let tls = TlsConfig::builder()
-            .root_certs(RootCerts::from([root]))
+            .root_certs(RootCerts::from([root.clone()]))
             .build();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -102,6 +103,7 @@ impl Nginx {
             process,
             port,
             agent,
+            root,
         };
         for _ in 0..200 {
             if nginx.agent.get(nginx.url("/nothing")).call().is_ok() {
@@ -252,6 +254,72 @@ fn a_stranger_does_not_choose_what_the_log_says_behind_nginx() {
         assert_eq!(value_of("x-client-verify"), Some("NONE"), "{path}");
         assert_eq!(value_of("x-forwarded-for"), Some("127.0.0.1"), "{path}");
     }
+}
+
+/// The second barrier of docs/operate.md: MPay's client certificate, verified by nginx, asked for by the provider.
+#[test]
+fn who_has_no_client_certificate_that_nginx_has_verified_is_refused() {
+    if !is_there("nginx") {
+        return;
+    }
+    let place = Place::new();
+    let up = place.up_untimed(&[
+        ("trusted_proxies", "127.0.0.1".into()),
+        (
+            "client_certificate_header",
+            "X-Client-Verify: SUCCESS".into(),
+        ),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let made = || rcgen::generate_simple_self_signed(["mpay".to_owned()]).unwrap();
+    let (mpay, stranger) = (made(), made());
+    let authority = folder.path().join("authority.pem");
+    fs::write(&authority, mpay.cert.pem()).unwrap();
+    let asks = format!("ssl_client_certificate {};", authority.display());
+    let others = [
+        (
+            "# ssl_client_certificate /etc/ssl/mpay-authority.pem;",
+            asks.as_str(),
+        ),
+        (
+            "# ssl_verify_client optional;",
+            "ssl_verify_client optional;",
+        ),
+    ];
+    let nginx = Nginx::start_with(folder.path(), up.url(), &others);
+    let message = up.client().sign(&encode_query("S", "no-such-order", "ro"));
+    let message = message.unwrap();
+    let post = |agent: &ureq::Agent| {
+        let mut answer = agent
+            .post(nginx.url("/"))
+            .content_type("text/xml; charset=utf-8")
+            // As if somebody had verified it.
+            .header("x-client-verify", "SUCCESS")
+            .header("x-forwarded-for", "127.0.0.1")
+            .send(&message)
+            .unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), text)
+    };
+    let presenting = |client: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        let key = PrivateKey::from_pem(client.signing_key.serialize_pem().as_bytes()).unwrap();
+        let certificate = Certificate::from_pem(client.cert.pem().as_bytes()).unwrap();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::from([nginx.root.clone()]))
+            .client_cert(Some(ClientCert::new_with_certs(&[certificate], key)))
+            .build();
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        config.tls_config(tls).build().new_agent()
+    };
+    let (status, text) = post(&presenting(&mpay));
+    assert!(text.contains("UnknownOrder"), "{status} {text}");
+    let (status, text) = post(&nginx.agent);
+    assert_eq!(status, 403, "{text}");
+    // nginx itself refuses what it cannot verify.
+    let (status, text) = post(&presenting(&stranger));
+    assert!(status == 400 && text.contains("nginx"), "{status} {text}");
+    // Others need none.
+    assert_eq!(nginx.status("/?wsdl"), 200);
 }
 
 /// Caddy is told in its file what nginx is seen to do.

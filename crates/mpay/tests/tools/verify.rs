@@ -527,6 +527,14 @@ fn a_payment_that_the_journal_of_a_backup_does_not_show_is_missed() {
     delete(&place);
     judge("hole.db").expect(1, &["Payments         3", "2 signed by MPay", missing]);
     set(&place, &entry);
+    // What stands right behind a hole is judged.
+    let marker: Value = serde_json::from_slice(&get("done/P-3")).unwrap();
+    let before = format!("journal/{}", marker["journal"].as_u64().unwrap() - 1);
+    let entry = get(&before);
+    delete(&before);
+    let begun = format!("{before} was begun, and not yet recorded");
+    judge("before.db").expect(0, &["3 signed by MPay", &begun]);
+    set(&before, &entry);
 
     delete("journal");
     judge("uncounted.db").expect(
