@@ -155,6 +155,20 @@ async fn what_is_taken_back_of_a_part_is_no_part_of_the_payment() {
     assert_eq!(settlement(&api, "P").await, Value::Null);
     let seen = settle(&api, BY_ID, "id,sum,on\nP,30,10.6.2026\n").await;
     assert_eq!(ids(&seen["matched"]), ["P"], "{seen}");
+    // The whole part is taken back, beside the row that showed it.
+    let api = one("100").await;
+    settle(&api, BY_ID, &format!("id,sum,on\n{FIRST}")).await;
+    let both = format!("id,sum,on\n{FIRST}P,-40,4.6.2026\n");
+    for is_new in [true, false] {
+        let seen = settle(&api, BY_ID, &both).await;
+        assert_eq!(ids(&seen["netted"]), ["P"], "{seen}");
+        assert_eq!(seen["settlement"].is_u64(), is_new, "{seen}");
+    }
+    let seen = settle(&api, BY_ID, "id,sum,on\nP,60,9.6.2026\n").await;
+    assert_eq!(
+        details(&seen["differing"]),
+        ["60.00 of 100.00 is shown so far; 40.00 is left"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
