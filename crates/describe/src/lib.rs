@@ -32,8 +32,9 @@ const DESCRIPTION: &str = "\
 The API of an MPay service provider for the institution's own system: it registers orders, and \
 reads what MPay confirmed.
 
-Amounts are strings with a point and at most two fraction digits. Times are RFC 3339; those that \
-are sent may lack the offset, and then are local time of Chişinău; a date means its end. Members \
+Amounts are strings with a point and at most two fraction digits. Times are RFC 3339; a time \
+in a request may lack the offset: it is then local time of Chişinău; a date alone means its last second \
+as a due date or the end of a span, and its first second otherwise. Members \
 without a value are left out, never `null`, except in a merge patch.
 
 `HEAD` is answered like `GET`, without the body. Errors are problem documents (RFC 9457). Later \

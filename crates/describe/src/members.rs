@@ -18,29 +18,28 @@ use crate::shapes::{
 pub(crate) fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
     match (schema, name) {
         ("Problem", "type") => (
-            "What kind of problem it is, where programs must tell it from others of its status; absent otherwise.",
+            "The kind of problem, for programs, if other problems have the same status; absent otherwise.",
             Some(words([CURSOR_GONE, PAUSED])),
         ),
         ("Problem", "status") => ("The status of the answer.", None),
-        ("Problem", "title") => ("What the status means.", None),
-        ("Problem", "detail") => ("What is wrong, and what to do.", None),
-        ("Problem" | "RowResult", "errors") => ("The members that are wrong, all of them.", None),
+        ("Problem", "title") => ("The meaning of the status.", None),
+        ("Problem", "detail") => ("The error, and the way to correct it.", None),
+        ("Problem" | "RowResult", "errors") => ("All invalid members.", None),
         ("Order", "status") => (
-            "Only what no payment or date gives. Left out, it stays as it is.",
+            "A status that no payment or date gives. If it is absent, the status stays as it is.",
             Some(reference("SetStatus")),
         ),
-        ("OrderAnswer" | "RegisteredAnswer", "status") => (
-            "Where the order stands now.",
-            Some(reference("OrderStatus")),
-        ),
+        ("OrderAnswer" | "RegisteredAnswer", "status") => {
+            ("The order's status now.", Some(reference("OrderStatus")))
+        }
         ("OrderEvent", "status") => ("The status that was set.", Some(reference("SetStatus"))),
-        ("EventAnswer", "type") => ("What happened.", Some(json!({"type": "string"}))),
+        ("EventAnswer", "type") => ("The kind of event.", Some(json!({"type": "string"}))),
         ("Order" | "OrderAnswer" | "RegisteredAnswer", "reason") => (
-            "What the order is for; printed on receipts. Where it is left out, the service's text of the variable `services`.",
+            "The purpose of the order; MPay prints it on receipts. The default is the service's text in the variable `services`.",
             Some(localized(reason(), "LocalizedReason")),
         ),
         ("Line", "reason") => (
-            "What the line is for. Where it is left out, the service's text of the variable `services`.",
+            "The purpose of the line. The default is the service's text in the variable `services`.",
             Some(localized(reason(), "LocalizedReason")),
         ),
         ("ClosedAnswer" | "ReviewClosed", "reason") => {
@@ -54,17 +53,20 @@ pub(crate) fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) 
         (
             "Refusal" | "RefusalAnswer" | "ReviewClosed" | "Erasure" | "KeptOrder",
             "payment_id" | "service_id" | "order_key",
-        ) => ("As the message has it.", Some(json!({"type": "string"}))),
+        ) => (
+            "The text in MPay's message.",
+            Some(json!({"type": "string"})),
+        ),
         ("RefusalAnswer", "review") => (
-            "Why a person should look at it.",
+            "The open flags: the reasons why a person should look at it.",
             Some(several("RefusalReview")),
         ),
         ("Erasure", "reason") => (
-            "What it was erased for.",
+            "The reason for the erasure: the end of the retention time, or a request.",
             Some(words(["retention", "request"])),
         ),
         ("ErasureRequest", "customer_id") => (
-            "What an order has as its `customer_id`, or an order or payment as the value of a property.",
+            "The person's identification number: the `customer_id` of an order, or the value of a property of an order or payment.",
             Some(json!({"type": "string", "minLength": 1, "maxLength": 255})),
         ),
         ("PaymentProperty", "name") => ("`Name`, as MPay sent it.", None),
@@ -72,14 +74,17 @@ pub(crate) fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) 
         (
             "PaymentAnswer" | "OrderPaymentAnswer" | "Payment" | "PaymentLine" | "ProposedLine",
             "properties",
-        ) => ("What the payer filled in and the instrument added.", None),
+        ) => (
+            "The values that the payer filled in and the payment instrument added.",
+            None,
+        ),
         ("Amount", "from" | "until" | "after") => ("", Some(day())),
         ("Amount", "working_days") => (
             "",
             Some(json!({"type": "integer", "minimum": 1, "maximum": LONGEST_TERM})),
         ),
         ("Amount", "amount_due") => (
-            "What the line asks instead of its own amount.",
+            "The amount that the line asks instead of its own.",
             Some(amount()),
         ),
         ("Amount", "add" | "add_per_day" | "at_most") => ("", Some(amount())),
@@ -90,45 +95,48 @@ pub(crate) fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) 
         ("Marked", "personal") => ("", None),
         ("PeriodAnswer", "from") => ("The first day; today for what holds now.", Some(day())),
         ("PeriodAnswer", "until") => ("", Some(day())),
-        ("PeriodAnswer", "amount_due") => ("What is due on the first day.", Some(amount())),
+        ("PeriodAnswer", "amount_due") => ("The amount due on the first day.", Some(amount())),
         ("PeriodAnswer", "more_per_day") => ("", Some(amount())),
         ("PaymentAnswer" | "OrderPaymentAnswer" | "Payment", "lines") => {
-            ("What was paid of each line.", None)
+            ("The amount paid for each line.", None)
         }
         ("PaymentLine" | "ProposedLine", "amount") => {
-            ("What was paid of the line.", Some(amount()))
+            ("The amount paid for the line.", Some(amount()))
         }
         ("PaidLine", "amount") => (
-            "What was paid of the line; negative where that is voided or given back.",
+            "The amount paid for the line; negative for a void or a refund.",
             Some(balance()),
         ),
         ("CardPaymentRequest", "return_url") => (
-            "Where the payer goes in the end, whatever came of it: an `https` address.",
+            "The `https` address to which the payer returns at the end, paid or not.",
             Some(
                 json!({"type": "string", "format": "uri", "maxLength": 2000, "examples": ["https://shop.example.md/done"]}),
             ),
         ),
         ("CardPaymentRequest", "payer_ip") => (
-            "The payer's address, for the gateway.",
+            "The payer's IP address, for the gateway.",
             Some(json!({"type": "string", "examples": ["192.0.2.1"]})),
         ),
-        ("CardPaymentRequest", "amount") => ("How much; left out, what is due.", Some(amount())),
+        ("CardPaymentRequest", "amount") => (
+            "The amount to pay; by default the amount due.",
+            Some(amount()),
+        ),
         ("CardPaymentRequest" | "CardPaymentAnswer" | "CardCustomerAnswer", "customer") => {
             ("The customer of the Wallet.", Some(text(50)))
         }
         ("CardPaymentRequest" | "CardPaymentAnswer" | "CardCustomerAnswer", "card") => {
             ("The saved card.", Some(saved_card()))
         }
-        ("SavedCardAnswer", "id") => ("What the gateway calls it.", Some(saved_card())),
+        ("SavedCardAnswer", "id") => ("The gateway's name for the card.", Some(saved_card())),
         ("SavedCardsAnswer", "cards") => ("The cards, 20 at most.", None),
         ("AddCardRequest", "return_url") => (
-            "Where the customer goes in the end: an `https` address without `;`, `%`, `+` and `&`.",
+            "The `https` address, without `;`, `%`, `+` and `&`, to which the customer returns at the end.",
             Some(
                 json!({"type": "string", "format": "uri", "maxLength": 2000, "examples": ["https://shop.example.md/cards"]}),
             ),
         ),
         ("AddCardRequest", "payer_ip") => (
-            "The customer's address, for the gateway.",
+            "The customer's IP address, for the gateway.",
             Some(json!({"type": "string", "examples": ["192.0.2.1"]})),
         ),
         ("AddCardAnswer", "expires_at") => ("", Some(time())),
@@ -136,21 +144,34 @@ pub(crate) fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) 
             "The small amount that the gateway holds on the card, as the statement shows it.",
             Some(amount()),
         ),
-        ("ChargeRequest", "amount") => ("How much; left out, all that is held.", Some(amount())),
-        ("RefundRequest", "amount") => ("How much; left out, all that remains.", Some(amount())),
-        ("RefundRequest", "note") => ("Why.", Some(text(max_read(read_note)))),
-        ("CardPaymentAnswer" | "CardStarted", "capture") => ("How the money is taken.", None),
-        ("CardPaymentAnswer" | "CardStarted", "amount") => {
-            ("What the payer is asked for.", Some(amount()))
+        ("ChargeRequest", "amount") => (
+            "The amount to charge; by default all that is held.",
+            Some(amount()),
+        ),
+        ("RefundRequest", "amount") => (
+            "The amount to refund; by default all that remains.",
+            Some(amount()),
+        ),
+        ("RefundRequest", "note") => ("The reason.", Some(text(max_read(read_note)))),
+        ("CardPaymentAnswer" | "CardStarted", "capture") => {
+            ("The way in which the money is taken.", None)
         }
-        ("CardPaymentAnswer", "started_at") => ("When it was begun.", Some(time())),
+        ("CardPaymentAnswer" | "CardStarted", "amount") => {
+            ("The amount that the payer is asked for.", Some(amount()))
+        }
+        ("CardPaymentAnswer", "started_at") => {
+            ("The time at which the payment was begun.", Some(time()))
+        }
         ("CardPaymentAnswer", "expires_at") => ("", Some(time())),
-        ("CardStarted", "lines") => ("What is asked for of each line.", None),
-        ("CardCommandAnswer", "kind") => ("What was asked of the gateway.", None),
-        ("CardCommandAnswer", "amount") => ("How much it is about.", Some(amount())),
-        ("CardCommandAnswer", "at") => ("When it was about to be sent.", Some(time())),
-        ("RefundAnswer" | "Refund", "amount") => ("How much was given back.", Some(amount())),
-        ("RefundAnswer", "at") => ("When it was known here.", Some(time())),
+        ("CardStarted", "lines") => ("The amount asked for each line.", None),
+        ("CardCommandAnswer", "kind") => ("The kind of command.", None),
+        ("CardCommandAnswer", "amount") => ("The amount of the command.", Some(amount())),
+        ("CardCommandAnswer", "at") => ("The time just before the command was sent.", Some(time())),
+        ("RefundAnswer" | "Refund", "amount") => ("The amount that was refunded.", Some(amount())),
+        ("RefundAnswer", "at") => (
+            "The time at which this provider recorded the refund.",
+            Some(time()),
+        ),
         ("Refund" | "ReviewOpened", "evidence") => (
             "Name of the gateway's answer among the evidence.",
             Some(hexadecimal(64)),
@@ -162,7 +183,7 @@ pub(crate) fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) 
         ("ClosedAnswer", "recorded") => ("", None),
         ("Void", "recorded" | "void_proposal" | "lines") => ("", None),
         ("VoidProposal" | "Void", "proposal") => ("", None),
-        ("VoidedAnswer", "at") => ("When it was voided.", Some(time())),
+        ("VoidedAnswer", "at") => ("The time of the void.", Some(time())),
         ("PaymentLine" | "PaidLine", "bank_account") => ("", Some(iban())),
         ("Property", "id") => ("`Id`.", Some(text(max(|property: &Property| &property.id)))),
         ("Property", "name") => (
@@ -175,84 +196,104 @@ pub(crate) fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) 
                 json!({"type": "string", "maxLength": max(|property: &Property| &property.value)}),
             ),
         ),
-        ("Property", "required") => ("The payer must fill it in.", None),
+        ("Property", "required") => ("True if the payer must fill in the value.", None),
         ("Property", "type") => (
-            "What may be filled in: `idn` an identification number, `tc` a phone number; `string` if left out.",
+            "The kind of value, such as `idn` for an identification number or `tc` for a phone number. The default is `string`.",
             Some(words(PROPERTY_TYPES)),
         ),
         ("Order", "lines") => (
-            "What is to be paid for, at least one line.",
+            "The lines of the order, at least one.",
             Some(json!({"type": "array", "minItems": 1, "items": reference("Line")})),
         ),
-        ("OrderAnswer" | "RegisteredAnswer", "lines") => ("What is to be paid for.", None),
+        ("OrderAnswer" | "RegisteredAnswer", "lines") => ("The lines of the order.", None),
         ("Reconciliation", "lines") => ("The lines of the payments.", None),
         ("Reconciliation", "from") => ("The first moment of the span.", Some(time())),
         ("Reconciliation", "to") => ("The end of the span.", Some(time())),
         ("Total" | "DayTotal" | "OfService", "amount") => (
-            "What was paid to the account, for the service, or on the day, less what is voided or given back.",
+            "The amount paid to the account, for the service, or on the day, less voids and refunds.",
             Some(balance()),
         ),
         ("PaidOnDay", "date") => (
             "The day.",
             Some(json!({"type": "string", "format": "date"})),
         ),
-        ("PaidByDay", "days") => ("The latest last.", None),
-        ("ProposalsAnswer", "proposals") => ("The newest first.", None),
-        ("Total" | "DayTotal" | "OfService", "lines") => {
-            ("How many lines this is the sum of.", None)
-        }
+        ("PaidByDay", "days") => ("The days, the latest last.", None),
+        ("ProposalsAnswer", "proposals") => ("The proposals, the newest first.", None),
+        ("Total" | "DayTotal" | "OfService", "lines") => ("The number of lines in the sum.", None),
         ("RowResult", "service_id" | "order_key") => {
-            ("As the row has it.", Some(json!({"type": "string"})))
+            ("The text in the row.", Some(json!({"type": "string"})))
         }
-        ("RowResult", "detail") => ("What is wrong with the row.", None),
-        ("FieldError", "detail") => ("What is wrong with it.", None),
+        ("RowResult", "detail") => ("The error in the row.", None),
+        ("FieldError", "detail") => ("The error in the member.", None),
         ("ResendRequest" | "ResendAnswer", "receiver") => ("Name of the receiver.", None),
         ("ResendRequest", "index") => (
             "One message, by its `index`.",
             Some(json!({"type": "integer", "minimum": 1, "maximum": (1u64 << 53) - 1})),
         ),
         ("ResendRequest", "since") => (
-            "All messages about what was recorded from this time on. It begins up to five minutes earlier, since clocks differ.",
+            "All messages about events recorded at this time or later. They begin up to five minutes earlier, because clocks differ.",
             Some(lenient_time()),
         ),
         ("ResendRequest", "cursor") => (
-            "All messages behind this cursor, of the outbox or of the events.",
+            "All messages after this cursor of the outbox or of the events.",
             Some(json!({"type": "string", "pattern": "^([0-9a-f]{8}-)?(0|[1-9][0-9]{0,14})$"})),
         ),
-        ("ResendAnswer", "first_index") => ("Messages of indices from this one on,", None),
+        ("ResendAnswer", "first_index") => {
+            ("The first `index` of the messages that will be sent.", None)
+        }
         ("ResendAnswer", "last_index") => (
-            "and up to this one, as far as the receiver wants them.",
+            "The last `index` of the messages that will be sent. Messages of a kind that the receiver does not want are not sent.",
             None,
         ),
-        ("WebhookAnswer", "name") => ("Its name in the variable `webhooks`.", None),
-        ("WebhookAnswer", "origin") => ("Scheme, host and port of its address.", None),
-        ("WebhookAnswer", "events") => ("What it is told of.", Some(several("EventGroup"))),
+        ("WebhookAnswer", "name") => ("The receiver's name in the variable `webhooks`.", None),
+        ("WebhookAnswer", "origin") => ("Scheme, host and port of the receiver's address.", None),
+        ("WebhookAnswer", "events") => (
+            "The groups of events that the receiver gets.",
+            Some(several("EventGroup")),
+        ),
         ("WebhookAnswer", "status") => (
-            "How it goes: `paused` if it asked for time, `ended` if it answered 410.",
+            "The state of the deliveries: `failing` if the latest attempt failed, `paused` if the receiver asked for a pause, `ended` if it answered 410.",
             Some(words(["active", "failing", "paused", "ended"])),
         ),
-        ("WebhookAnswer", "pending") => ("At least so many messages are not delivered yet.", None),
-        ("WebhookAnswer", "pending_more") => ("Whether there may be more.", None),
-        ("WebhookAnswer", "last_success_at") => ("When it last took a message.", Some(time())),
-        ("WebhookAnswer", "last_error_at") => ("When it last did not.", Some(time())),
-        ("WebhookAnswer", "paused_until") => ("It is sent nothing before.", Some(time())),
-        ("WebhookAnswer", "ended_at") => ("When it answered 410.", Some(time())),
+        ("WebhookAnswer", "pending") => (
+            "The number of messages that are not delivered yet. With `pending_more` it is a minimum.",
+            None,
+        ),
+        ("WebhookAnswer", "pending_more") => (
+            "True if more messages than `pending` may be undelivered.",
+            None,
+        ),
+        ("WebhookAnswer", "last_success_at") => (
+            "The time of the latest message that the receiver accepted.",
+            Some(time()),
+        ),
+        ("WebhookAnswer", "last_error_at") => {
+            ("The time of the latest attempt that failed.", Some(time()))
+        }
+        ("WebhookAnswer", "paused_until") => (
+            "The end of the pause that the receiver asked for. It gets no message before.",
+            Some(time()),
+        ),
+        ("WebhookAnswer", "ended_at") => {
+            ("The time at which the receiver answered 410.", Some(time()))
+        }
         ("Report", "ended") => (
-            "Receivers that answered 410: they are sent nothing until somebody resumes them.",
+            "The receivers that answered 410. They get no message until somebody resumes them.",
             None,
         ),
         ("DeliveryAnswer", "status") => (
-            "Whether the receiver has been told.",
+            "The state of the message: `pending` before its first attempt, `failing` after an attempt that failed, `given-up` after the last one.",
             Some(words(["pending", "delivered", "failing", "given-up"])),
         ),
-        ("Proposed", "paid_at") => ("When it was paid.", Some(lenient_time())),
+        ("Proposed", "paid_at") => ("The time of the payment.", Some(lenient_time())),
         ("Proposed" | "Proposal" | "ProposalAnswer", "lines") => (
-            "What was paid of each line; needed if the order has several.",
+            "The amount paid for each line; required if the order has several lines.",
             None,
         ),
-        ("Proposed" | "Proposal" | "ProposalAnswer", "note") => {
-            ("Where it is known from.", Some(text(max_read(read_note))))
-        }
+        ("Proposed" | "Proposal" | "ProposalAnswer", "note") => (
+            "The source of the knowledge, such as a bank statement.",
+            Some(text(max_read(read_note))),
+        ),
         ("Shown", "shown_by_others") => ("", None),
         ("Settlement", "payments") => ("", None),
         ("Settlement", "rows") => ("", Some(json!({"type": "array", "items": hexadecimal(64)}))),
@@ -261,22 +302,23 @@ pub(crate) fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) 
         ("Part", "row") => ("", Some(hexadecimal(64))),
         ("Part", "amount") => ("", Some(amount())),
         ("Shown", "amount") => (
-            "What the rows show in all; below zero for what is taken back.",
+            "The sum of the rows; negative for money that is taken back.",
             Some(json!({"type": "string", "pattern": "^-?[0-9]{1,20}\\.[0-9]{2}$"})),
         ),
-        ("Known", "amount") => ("The amount.", Some(amount())),
-        ("Known" | "Shown", "difference") => ("What is to be said of it, for programs.", None),
-        ("Known" | "Shown", "detail") => ("The same for people.", None),
+        ("Known", "amount") => ("", Some(balance())),
+        ("Known" | "Shown", "difference") => ("The kind of difference, for programs.", None),
+        ("Known" | "Shown", "detail") => ("The difference in words, for people.", None),
         ("Known", "fee") => ("", Some(amount())),
         ("Comparison", "read_as" | "complete" | "netted" | "fees" | "totals") => ("", None),
-        ("Shown", "payment_id" | "order_key") => {
-            ("As the statement has it.", Some(json!({"type": "string"})))
-        }
+        ("Shown", "payment_id" | "order_key") => (
+            "The text in the statement.",
+            Some(json!({"type": "string"})),
+        ),
         ("Known", "shown") => (
             "",
             Some(json!({"type": "string", "pattern": "^-?[0-9]{1,20}\\.[0-9]{2}$"})),
         ),
-        ("Comparison" | "WrongRow", "errors") => ("What cannot be read.", None),
+        ("Comparison" | "WrongRow", "errors") => ("The values that cannot be read.", None),
         ("Report", _) => ("", None),
         ("Repair", _) => ("", None),
         ("RegisterAnswer" | "OrderPaymentsAnswer", "next") => ("", None),
@@ -292,7 +334,7 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             Some(identifier(ServiceId::parse)),
         ),
         "order_key" => (
-            "The order within its service; payers type it.",
+            "The order's key, unique in its service. Payers type it.",
             Some(identifier(OrderKey::parse)),
         ),
         "payment_id" => (
@@ -300,85 +342,94 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             Some(identifier(PaymentId::parse)),
         ),
         "line_id" => (
-            "The line within its order.",
+            "The line's name, unique in its order.",
             Some(identifier(LineId::parse)),
         ),
-        "invoice_id" => ("MPay's own number for what it showed to the payer.", None),
+        "invoice_id" => (
+            "MPay's number of the invoice that it showed to the payer.",
+            None,
+        ),
         "status" => ("", None),
         "refund_reference" => (
-            "By what the money that is given back is found at the bank or the treasury: with `Refunding`, and always with `Refunded`.",
+            "The reference by which the refund is found at the bank or the treasury. Optional with the status `Refunding`, required with `Refunded`.",
             Some(text(max(|order: &OrderFields| &order.refund_reference))),
         ),
-        "currency" => ("ISO 4217; `MDL` if left out.", Some(currency())),
+        "currency" => (
+            "The currency's code of ISO 4217. The default is `MDL`.",
+            Some(currency()),
+        ),
         "total_amount_due" => (
-            "The sum of the lines before any payment; left out where it is unknown.",
+            "The sum of the lines before any payment; absent if it is unknown.",
             Some(amount()),
         ),
         "amount_due" => (
-            "What is to be paid; left out where it is unknown.",
+            "The amount to pay; absent if it is unknown.",
             Some(amount()),
         ),
-        "amount_paid" => (
-            "What has been paid in the order's currency.",
-            Some(amount()),
-        ),
+        "amount_paid" => ("The amount paid in the order's currency.", Some(amount())),
         "amount_overpaid" => (
-            "What has been paid beyond the total, by mistake or in advance; left out where that is nothing.",
+            "The amount paid beyond the total, by mistake or in advance; absent if there is none.",
             Some(amount()),
         ),
-        "amount" => ("What was paid.", Some(amount())),
-        "issued_at" => ("When the order was issued.", Some(lenient_time())),
+        "amount" => ("The amount paid.", Some(amount())),
+        "issued_at" => (
+            "The time at which the order was issued.",
+            Some(lenient_time()),
+        ),
         "due_date" => (
-            "After it the order is `Expired`. Leave it out for a bill that stays payable.",
+            "The time after which the order is `Expired`. Leave it out for a bill that stays payable.",
             Some(lenient_time()),
         ),
         "payable_from" => (
-            "Before it the order cannot be paid, and MPay is told that it does not know it.",
+            "The time before which the order cannot be paid. Until then MPay gets the answer that there is no such order.",
             Some(lenient_time()),
         ),
         "amounts" => (
-            "What lines ask on some days instead of their own amounts, or beside them.",
+            "The amounts that lines ask on some days, instead of their own amounts or in addition to them.",
             None,
         ),
         "min_payment" | "max_payment" => (
-            "The least, or the most, that a payment should be, where the payer chooses the amount. MPay is not told of it: a payment beyond is recorded, and flagged.",
+            "The least, or the most, that a payment should be, if the payer chooses the amount. MPay does not know this limit: a payment beyond it is recorded, and flagged.",
             Some(amount()),
         ),
         "aliases" => (
-            "Other names under which MPay finds the order, such as a fiscal code, a contract or a cadastral number. At most 10. An erasure takes those that are personal.",
+            "Other names under which MPay finds the order, such as a fiscal code, a contract or a cadastral number. At most 10. An erasure removes the personal ones.",
             None,
         ),
         "metadata" => (
-            "For the institution alone: neither MPay nor payers ever see it. At most 20 pairs; a name has at most 40 letters, digits, `_`, `-` and `.`.",
+            "Values for the institution alone: neither MPay nor payers ever see them. At most 20 pairs; a name has at most 40 letters, digits, `_`, `-` and `.`.",
             Some(reference("Metadata")),
         ),
         "amount_validity" => (
             "",
             Some(json!({"type": "integer", "minimum": 0, "maximum": 86_400})),
         ),
-        "customer_type" => ("Who is to pay.", Some(reference("CustomerType"))),
+        "customer_type" => ("The kind of payer.", Some(reference("CustomerType"))),
         "customer_id" => (
-            "IDNP or IDNO of who is to pay.",
+            "The payer's IDNP or IDNO.",
             Some(text(max(|order: &OrderFields| &order.customer_id))),
         ),
         "customer_name" => (
-            "Name of who is to pay.",
+            "The payer's name.",
             Some(text(max(|order: &OrderFields| &order.customer_name))),
         ),
-        "allow_partial_payments" => ("Less than is due may be paid.", None),
-        "allow_advance_payments" => ("More than is due may be paid.", None),
-        "properties" => ("What is shown to the payer, and what he may fill in.", None),
-        "display_name" => (
-            "What the payer reads.",
-            Some(localized(display_name(), "LocalizedDisplayName")),
-        ),
-        "is_visible" => ("The payer sees it.", None),
-        "modifiable" => ("The payer may change it.", None),
-        "destination_account" => (
-            "Where the money goes; the service's account if left out.",
+        "allow_partial_payments" => ("True if payers may pay less than is due.", None),
+        "allow_advance_payments" => ("True if payers may pay more than is due.", None),
+        "properties" => (
+            "The values that payers see, and the values that they may fill in.",
             None,
         ),
-        "bank_account" => ("IBAN, with check digits that fit.", Some(iban())),
+        "display_name" => (
+            "The name that the payer reads.",
+            Some(localized(display_name(), "LocalizedDisplayName")),
+        ),
+        "is_visible" => ("True if the payer sees the value.", None),
+        "modifiable" => ("True if the payer may change the value.", None),
+        "destination_account" => (
+            "The account that gets the money. The default is the service's account.",
+            None,
+        ),
+        "bank_account" => ("The IBAN. Its check digits must be right.", Some(iban())),
         "bank_code" => (
             "BIC of the bank, such as `TREZMD2X`.",
             Some(text(max(|account: &AccountDetails| &account.bank_code))),
@@ -390,7 +441,7 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             }))),
         ),
         "beneficiary_name" => (
-            "Who is paid.",
+            "The beneficiary's name.",
             Some(text(max(|account: &AccountDetails| {
                 &account.beneficiary_name
             }))),
@@ -404,36 +455,48 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         "payments" => ("The payments.", None),
         "orders" => ("The orders, the newest registration first.", None),
         "refusals" => ("The refused confirmations.", None),
-        "events" => ("What happened.", None),
+        "events" => ("The events.", None),
         "deliveries" => ("The messages.", None),
         "webhooks" => ("The receivers.", None),
-        "warnings" => ("What is probably a mistake.", None),
-        "review" => ("Why a person should look at it.", Some(several("Review"))),
-        "closed_reviews" => ("What a person has looked at.", None),
+        "warnings" => ("Probable mistakes.", None),
+        "review" => (
+            "The open flags: the reasons why a person should look at it.",
+            Some(several("Review")),
+        ),
+        "closed_reviews" => ("The flags that were closed.", None),
         "note" => (
-            "What was found, for those who look at it later.",
+            "The note of a person, for others who read it later.",
             Some(text(max_read(read_note))),
         ),
-        "by" => ("Name of the principal who did it.", Some(text(MAX_NAME))),
-        "index" => ("Its place in the journal.", None),
-        "next" => ("Where to go on.", None),
-        "at" => ("When it was recorded.", Some(time())),
-        "paid_at" => ("When it was paid, as MPay says.", Some(time())),
-        "received_at" => ("When the signed message came in.", Some(time())),
-        "recorded_at" => ("When it was recorded.", Some(time())),
-        "registered_at" => ("When the order was registered.", Some(time())),
-        "closed_at" => ("When it was closed.", Some(time())),
-        "next_attempt_at" => ("When it is tried again.", Some(time())),
-        "settled_at" => ("When nothing more was to be done.", Some(time())),
-        "last_error" => ("What the last attempt met.", None),
-        "signer" => ("Who signed the message.", None),
+        "by" => ("Name of the principal who did this.", Some(text(MAX_NAME))),
+        "index" => ("The place in the journal.", None),
+        "next" => ("The cursor of the next page; absent at the end.", None),
+        "at" => ("The time at which it was recorded.", Some(time())),
+        "paid_at" => (
+            "The time of the payment. If MPay confirmed it: the time in the confirmation.",
+            Some(time()),
+        ),
+        "received_at" => (
+            "The time at which the signed message came in.",
+            Some(time()),
+        ),
+        "recorded_at" => ("The time at which it was recorded.", Some(time())),
+        "registered_at" => ("The time at which the order was registered.", Some(time())),
+        "closed_at" => ("The time at which it was closed.", Some(time())),
+        "next_attempt_at" => ("The time of the next attempt.", Some(time())),
+        "settled_at" => (
+            "The time at which the message was delivered or given up.",
+            Some(time()),
+        ),
+        "last_error" => ("The error of the latest attempt that failed.", None),
+        "signer" => ("The signer of the message.", None),
         "fingerprint" => ("SHA-256 of the certificate.", Some(hexadecimal(64))),
         "evidence" => (
             "Name of the signed message among the evidence.",
             Some(hexadecimal(64)),
         ),
         "result" => (
-            "What became of the row.",
+            "The outcome for the row.",
             Some(words([
                 "created",
                 "amended",
@@ -443,26 +506,29 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             ])),
         ),
         "totals" => ("Sums by account.", None),
-        "manual" => ("How it was entered by hand: for ever, if it was.", None),
-        "confirmed" => ("MPay's own confirmation, where it came later.", None),
+        "manual" => (
+            "The record of the entry by hand. It stays, even if MPay confirms the payment later.",
+            None,
+        ),
+        "confirmed" => ("MPay's confirmation, if it came later.", None),
         "proposal" => ("Place of the proposal in the journal.", None),
-        "approved_at" => ("When it was approved.", Some(time())),
-        "withdrawn_at" => ("When it was withdrawn.", Some(time())),
+        "approved_at" => ("The time of the approval.", Some(time())),
+        "withdrawn_at" => ("The time of the withdrawal.", Some(time())),
         "voided" => (
-            "That it counts no more, if it was entered by hand and voided.",
+            "The void, if the payment was entered by hand and no longer counts.",
             None,
         ),
         "proposed_by" | "approved_by" | "withdrawn_by" => {
             ("Name of the principal.", Some(text(MAX_NAME)))
         }
-        "proposed_at" => ("When it was proposed.", Some(time())),
+        "proposed_at" => ("The time of the proposal.", Some(time())),
         "sha256" => ("SHA-256 of the statement.", Some(hexadecimal(64))),
         "rows" => ("Numbers of the rows, as spreadsheets show them.", None),
         "row" => (
-            "Number of the line, or of the row as spreadsheets show it: from 1, empty ones too.",
+            "Number of the line, or of the row as spreadsheets show it. It begins with 1, and empty rows count.",
             None,
         ),
-        "date" => ("As the statement has it.", None),
+        "date" => ("The text in the statement.", None),
         "code" => ("Code of the fault that MPay got.", None),
         _ => ("", None),
     }

@@ -1,5 +1,6 @@
 //! Operations, in the words of OpenAPI.
 
+use mpay_door::health::STATES;
 use mpay_office::{access::Role, api::description::Operation};
 use serde_json::{Map, Value, json};
 
@@ -10,54 +11,54 @@ const PROBLEMS: [(u16, &str, &str); 12] = [
     (
         400,
         "BadRequest",
-        "The address, a header or the body is not what it must be.",
+        "The address, a header or the body is invalid.",
     ),
+    (401, "Unauthorized", "The token is missing or unknown."),
     (
-        401,
-        "Unauthorized",
-        "The token is missing, or none of the configured ones.",
+        403,
+        "Forbidden",
+        "The role of the token does not allow this call.",
     ),
-    (403, "Forbidden", "The token may only read."),
-    (404, "NotFound", "There is no such thing."),
+    (404, "NotFound", "Nothing exists at this address."),
     (
         409,
         "Conflict",
-        "What is there stands against it: the detail says what.",
+        "The call conflicts with the present state; `detail` gives the reason.",
     ),
     (
         410,
         "Gone",
-        "The message was erased with the personal data in it; or, with the type `urn:mpay-provider:cursor-gone`, the cursor is not of this store as it is: read anew, without a cursor.",
+        "The message was erased with the personal data in it; or, with the type `urn:mpay-provider:cursor-gone`, the cursor belongs to another store or to a place that is gone: read again without a cursor.",
     ),
     (
         412,
         "PreconditionFailed",
-        "The order is not as If-Match or If-None-Match says: read it again.",
+        "The order does not satisfy If-Match or If-None-Match: read it again.",
     ),
     (
         413,
         "PayloadTooLarge",
-        "The body is longer than 1,000,000 bytes, or has more orders than one call takes.",
+        "The body is longer than 1,000,000 bytes, or has more orders than one call accepts.",
     ),
     (
         415,
         "UnsupportedMediaType",
-        "The Content-Type is another than the operation takes.",
+        "The operation does not accept this Content-Type.",
     ),
     (
         422,
         "UnprocessableContent",
-        "Members of the document are wrong; errors names them all.",
+        "Members of the document are invalid; `errors` names them all.",
     ),
     (
         500,
         "InternalServerError",
-        "The provider failed; its log says why.",
+        "The provider failed; its log has the reason.",
     ),
     (
         503,
         "ServiceUnavailable",
-        "The store does not answer now, another call is at the same thing, or the provider is not configured: try again. With the type `urn:mpay-provider:paused` everything is stopped for a while.",
+        "The store does not answer now, another call is changing the same thing, or the provider is not configured: try again. With the type `urn:mpay-provider:paused`, everything is stopped for a while.",
     ),
 ];
 
@@ -145,25 +146,25 @@ pub fn schemas_without_token() -> [(&'static str, Value); 3] {
         (
             "Health",
             json!({
-                "description": "How the provider is.",
+                "description": "The health of the provider.",
                 "type": "object",
                 "properties": {
                     "status": words(
-                        "`degraded` where something is wrong though calls are answered.",
-                        &["ok", "degraded", "misconfigured", "unavailable"]
+                        "`degraded` if calls are answered although something is wrong; `paused` if everything is stopped on purpose.",
+                        &STATES
                     ),
                     "version": text("Version of the provider."),
                     "environment": words(
-                        "What the provider is run for.",
+                        "The purpose of this installation.",
                         &["production", "test", "development"]
                     ),
                     "configuration": words(
-                        "What it works with: the variables as they are, as they last were right, or nothing.",
+                        "The configuration in use: the present variables, the last valid ones, or none.",
                         &["current", "last-good", "none"]
                     ),
-                    "rsa_engine": text("What computes signatures."),
-                    "errors": texts("What is wrong."),
-                    "warnings": texts("What will be wrong soon.")
+                    "rsa_engine": text("The engine that computes signatures, such as `fma`."),
+                    "errors": texts("The errors."),
+                    "warnings": texts("Faults to be expected soon, and doubts.")
                 },
                 "required": ["status", "version", "configuration", "rsa_engine"]
             }),
@@ -171,7 +172,7 @@ pub fn schemas_without_token() -> [(&'static str, Value); 3] {
         (
             "Liveness",
             json!({
-                "description": "That the provider runs.",
+                "description": "The answer of a provider that runs.",
                 "type": "object",
                 "properties": {"status": words("Always this.", &["live"])},
                 "required": ["status"]
@@ -190,21 +191,21 @@ pub fn without_token() -> [(&'static str, Operation); 3] {
     let health = Operation::new(
         "provider",
         "getHealth",
-        "Whether MPay's calls can be answered",
+        "Checks that MPay's calls can be answered",
     )
     .answers(
         200,
-        "They can. With the status `degraded` something is wrong all the same, and `errors` says what: a variable, a feature that is switched off, or the clock. `warnings` says what will be wrong soon.",
+        "MPay's calls are answered. With the status `degraded` something is wrong nevertheless, and `errors` names it: a variable, a feature that is switched off, or the clock. With the status `paused` the answer is that MPay should call later. `warnings` names faults to be expected soon.",
         health.clone(),
     )
     .answers(
         503,
-        "They cannot: `errors` says why, variable by variable, or what is wrong with the store.",
+        "MPay's calls cannot be answered. `errors` names the invalid variables, or the fault of the store.",
         health,
     );
-    let live = Operation::new("provider", "getLiveness", "Whether the provider runs").answers(
+    let live = Operation::new("provider", "getLiveness", "Checks that the provider runs").answers(
         200,
-        "It does; nothing else is looked at.",
+        "The provider runs. Nothing else is checked.",
         as_json("Liveness"),
     );
     let document = Operation::new("provider", "getOpenapi", "This document").answers(

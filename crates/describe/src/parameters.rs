@@ -40,7 +40,7 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "outbox_receiver",
             "query",
-            "The receiver's name; needed where there are several.",
+            "The receiver's name; required if there are several.",
             json!({"type": "string", "pattern": "^[0-9A-Za-z_-]{1,32}$"}),
         ),
         ("customer", "path", "The customer.", text(50)),
@@ -48,7 +48,7 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "terminal_of",
             "query",
-            "The service at whose terminal the customer is; left out, that of all services.",
+            "The service at whose terminal the customer is. The default is the terminal that all services share.",
             identifier(ServiceId::parse),
         ),
         ("reason", "path", "The flag.", reference("Review")),
@@ -61,37 +61,37 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "strict",
             "query",
-            "What would be a warning is an error.",
+            "True to treat warnings as errors.",
             flag(),
         ),
         (
             "cursor",
             "query",
-            "Where to go on: `next` of the answer before.",
+            "The `next` of the previous answer, to read the next page.",
             cursor("(0|[1-9][0-9]{0,14})"),
         ),
         (
             "before",
             "query",
-            "Recorded before this time; a date means its start.",
+            "Only payments recorded before this time; a date means its start.",
             lenient_time(),
         ),
         (
             "until",
             "query",
-            "The last second that the address is good for; a date means its end. For ever if left out.",
+            "The last second for which the address is valid; a date means its end. By default the address stays valid.",
             lenient_time(),
         ),
         (
             "limit",
             "query",
-            "How many are answered at most.",
+            "The largest number of entries in the answer.",
             limit(200, 100),
         ),
         (
             "export_limit",
             "query",
-            "How many orders are answered at most.",
+            "The largest number of orders in the answer.",
             limit(2000, 1000),
         ),
         (
@@ -109,43 +109,43 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "ask",
             "query",
-            "The gateway is asked for the state first.",
+            "True to ask the gateway for the state first.",
             flag(),
         ),
         (
             "review",
             "query",
-            "Only what has an open flag: any, or this one.",
+            "Only entries with an open flag: any flag (`open`), or this one.",
             reference("ReviewFilter"),
         ),
         (
             "alias",
             "query",
-            "Only orders with this alias, in whatever spelling, the one that got it last first. Where there are several services, `service_id` is required with it.",
+            "Only orders with this alias, in any spelling; the order that got it last comes first. If there are several services, `service_id` is required too.",
             identifier(OrderKey::parse),
         ),
         (
             "customer_id",
             "query",
-            "Only orders of this IDNP or IDNO.",
+            "Only orders of the payer with this IDNP or IDNO.",
             text(max(|order: &OrderFields| &order.customer_id)),
         ),
         (
             "customer_name",
             "query",
-            "Only orders of whose payer's name each of these words begins a word, in any case and with or without the marks of letters.",
+            "Only orders whose payer's name has, for each of these words, a word that begins with it. Case and diacritics do not matter.",
             json!({"type": "string", "minLength": 1}),
         ),
         (
             "metadata",
             "query",
-            "Only orders with this pair of metadata: its name, a colon and its value.",
+            "Only orders with this pair of metadata, written as its name, a colon and its value.",
             json!({"type": "string", "pattern": "^[^:]+:.+$", "examples": ["cost_centre:4512"]}),
         ),
         (
             "amount_due",
             "query",
-            "Only orders that ask this today, or of which this is due.",
+            "Only orders whose total for today, or whose amount due, is this amount.",
             amount(),
         ),
         (
@@ -169,7 +169,7 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "registered_to",
             "query",
-            "Only orders registered up to this time; a date is included.",
+            "Only orders registered up to this time; a date includes the whole day.",
             lenient_time(),
         ),
         (
@@ -181,7 +181,7 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "own_service_id",
             "query",
-            "The service of orders that name none.",
+            "The service of the orders that name no service.",
             identifier(ServiceId::parse),
         ),
         (
@@ -193,25 +193,25 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "to",
             "query",
-            "Only payments recorded up to this time; a date is included.",
+            "Only payments recorded up to this time; a date includes the whole day.",
             lenient_time(),
         ),
         (
             "date",
             "query",
-            "Payments recorded on this day of Chişinău. Either this, or `from` and `to`.",
+            "Only payments recorded on this day of Chişinău. Give either `date`, or `from` and `to`.",
             lenient_time(),
         ),
         (
             "required_from",
             "query",
-            "The first day that the statement is about.",
+            "The first day of the statement's period.",
             lenient_time(),
         ),
         (
             "required_to",
             "query",
-            "The last day, which is included.",
+            "The last day of the period; it is included.",
             lenient_time(),
         ),
         (
@@ -241,25 +241,25 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "reference",
             "query",
-            "Name of the column by which a row is known in every file, such as the number of the bank's document.",
+            "Name of the column that identifies a row in every file, such as the number of the bank's document.",
             column(),
         ),
         (
             "text",
             "query",
-            "Name of a column in whose text a PaymentID is looked for.",
+            "Name of a column of texts that may contain PaymentIDs.",
             column(),
         ),
         (
             "fee",
             "query",
-            "Name of the column of what was kept back of the amount.",
+            "Name of the column of fees that were withheld.",
             column(),
         ),
         (
             "fee_rate",
             "query",
-            "What is kept back, as a percentage, or one for each account: `IBAN:1.5,IBAN:0.8`.",
+            "The fee that is withheld, as a percentage of the amount, such as `1.5`; or a percentage for each account, such as `IBAN:1.5,IBAN:0.8`.",
             json!({
                 "type": "string", "maxLength": 1000,
                 "pattern": "^([A-Za-z0-9]+:)?[0-9]{1,2}(\\.[0-9]{0,4})?(,([A-Za-z0-9]+:)?[0-9]{1,2}(\\.[0-9]{0,4})?)*$"
@@ -280,13 +280,13 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "account",
             "query",
-            "Name of the column of accounts, where each row is the sum of a day and an account.",
+            "Name of the column of accounts, if each row is the sum of a day and an account.",
             column(),
         ),
         (
             "encoding",
             "query",
-            "What a CSV without a mark of its own is in. Without this it is UTF-8, or found out from its letters, which the answer says.",
+            "The encoding of a CSV without a byte order mark. By default it is UTF-8, or the encoding that its letters suggest; the answer names that one.",
             words([
                 "utf-8",
                 "utf-16le",
@@ -298,61 +298,61 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "open",
             "query",
-            "Only those on which nobody has decided.",
+            "True for only the proposals on which nobody has decided.",
             flag(),
         ),
         (
             "columns",
             "query",
-            r#"Which column one that is called otherwise is, as an object in JSON: `{"Suma": "amount_due"}`. One whose value is empty is left out."#,
+            r#"The meanings of columns with other names, as a JSON object, such as `{"Suma": "amount_due"}`. A column whose value is empty is ignored."#,
             json!({"type": "string", "maxLength": 20000}),
         ),
         (
             "batch",
             "query",
-            "Which 500 orders of a document that has more, from 1. An order that is there twice is refused in the later one.",
+            "The part of a document with more than 500 orders: 1 for the first 500, 2 for the next. If the document has an order twice, the later one is refused.",
             json!({"type": "integer", "minimum": 1, "maximum": 1_000_000}),
         ),
         (
             "dry_run",
             "query",
-            "The answer says what would happen, and nothing is written.",
+            "True to write nothing: the answer says what would happen.",
             flag(),
         ),
         (
             "settlement_format",
             "query",
-            "JSON, or a table.",
+            "The format of the answer: JSON, or a table.",
             words(["json", "csv", "xlsx"]),
         ),
         (
             "part",
             "query",
-            "Which table is given as CSV or XLSX.",
+            "The table that the answer has: the lines, or the totals.",
             words(["lines", "totals"]),
         ),
         (
             "separator",
             "query",
-            "What separates the cells of CSV. With a semicolon, amounts have a comma.",
+            "The character between the cells of CSV. With a semicolon, amounts have a decimal comma.",
             words(["comma", "semicolon", "tab"]),
         ),
         (
             "evidence_format",
             "query",
-            "A ZIP of everything, or the confirmation alone.",
+            "The format of the answer: a ZIP of everything, or the confirmation alone.",
             words(["zip", "xml"]),
         ),
         (
             "export_format",
             "query",
-            "A table, or documents, one a line.",
+            "The format of the answer: a table, or one JSON document on each line.",
             words(["csv", "xlsx", "ndjson"]),
         ),
         (
             "reconciliation_format",
             "query",
-            "JSON, or a table.",
+            "The format of the answer: JSON, or a table.",
             words(["json", "csv", "xlsx"]),
         ),
         (
@@ -371,7 +371,7 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             "Idempotency-Key",
             "header",
-            "Names the request, such as a new UUID: however often it comes, it makes one order.",
+            "A name for the request, such as a new UUID. A repetition with the same name has no second effect.",
             json!({
                 "type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_MAX,
                 "pattern": "^[!#-\\[\\]-~]+$",

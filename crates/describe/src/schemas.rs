@@ -188,7 +188,7 @@ fn remove_null(schema: &mut Value) {
 fn patch(order: &Value) -> Value {
     let mut patch = order.clone();
     patch["description"] = json!(
-        "Changes of an order (RFC 7396): members that are given replace those of the order, null takes one away, lines and properties are replaced whole."
+        "Changes of an order (RFC 7396): a member replaces that of the order, and null removes it. Lines and properties are replaced as a whole."
     );
     if let Some(members) = patch.as_object_mut() {
         members.remove("required");

@@ -105,16 +105,19 @@ pub(crate) fn shared() -> [(&'static str, Value); 12] {
     [
         (
             "LocalizedReason",
-            localized("What is to be paid for, by language.", reason()),
+            localized("The purpose of the payment, in each language.", reason()),
         ),
         (
             "LocalizedDisplayName",
-            localized("What the payer reads, by language.", display_name()),
+            localized(
+                "The name that the payer reads, in each language.",
+                display_name(),
+            ),
         ),
         (
             "LocalizedReasonPatch",
             languages(
-                "What is to be paid for, by language: null takes one away.",
+                "The purpose of the payment, in each language; null removes a language.",
                 &json!({"anyOf": [text(reason()), {"type": "null"}]}),
             ),
         ),
@@ -128,7 +131,7 @@ pub(crate) fn shared() -> [(&'static str, Value); 12] {
         (
             "OrderStatus",
             described(
-                "Where an order stands.",
+                "The status of an order.",
                 words(OrderStatus::all().map(OrderStatus::as_str)),
             ),
         ),
@@ -142,25 +145,28 @@ pub(crate) fn shared() -> [(&'static str, Value); 12] {
         (
             "CustomerType",
             described(
-                "Who is to pay.",
+                "The kind of payer.",
                 words(CustomerType::ALL.map(CustomerType::as_str)),
             ),
         ),
         (
             "Review",
             described(
-                "Why a person should look at a payment.",
+                "A flag of a payment: the reason why a person should look at it.",
                 words(review_names()),
             ),
         ),
         (
             "RefusalReview",
-            described("Why a person should look at a refusal.", words([REFUSED])),
+            described(
+                "The flag of a refusal: a person should look at it.",
+                words([REFUSED]),
+            ),
         ),
         (
             "ClosedReview",
             described(
-                "What a person has looked at.",
+                "A flag that was closed.",
                 words(review_names().chain([REFUSED])),
             ),
         ),
@@ -174,7 +180,7 @@ pub(crate) fn shared() -> [(&'static str, Value); 12] {
         (
             "EventGroup",
             described(
-                "Events that a receiver is told of together.",
+                "A group of events that a receiver of webhooks can get.",
                 words(Group::ALL.map(Group::as_str)),
             ),
         ),

@@ -9,7 +9,7 @@ use super::{
     ServiceId, Text,
 };
 
-/// The most amounts depending on the day that an order may have.
+/// The largest number of amounts that depend on the day, in an order.
 pub const AMOUNTS_MAX: usize = 100;
 
 /// `OrderProperty/Type` values known to MPay.
@@ -35,7 +35,7 @@ pub enum CustomerType {
 }
 
 impl CustomerType {
-    /// Every one.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Unspecified, Self::Person, Self::Organization];
 
     /// The contract's word for it.
@@ -53,10 +53,10 @@ impl CustomerType {
     }
 }
 
-/// A status that no payment or date gives: the institution says so.
+/// A status that no payment or date gives: the institution sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetStatus {
-    /// The service was rendered; nothing more is to be paid.
+    /// The service was rendered; nothing more is due.
     Completed,
     /// The order was withdrawn.
     Cancelled,
@@ -67,7 +67,7 @@ pub enum SetStatus {
 }
 
 impl SetStatus {
-    /// Every one.
+    /// All of these statuses.
     pub const ALL: [Self; 4] = [
         Self::Completed,
         Self::Cancelled,
@@ -102,7 +102,7 @@ pub struct Property {
     pub display_name: Localized<36>,
     /// `Type`, one of [`PROPERTY_TYPES`]; absent means `string`.
     pub kind: Option<&'static str>,
-    /// `Value`; `None` is written as an empty one.
+    /// `Value`; `None` is written as an empty value.
     pub value: Option<Text<255>>,
     /// `IsVisible`.
     pub is_visible: Option<bool>,
@@ -119,7 +119,7 @@ pub struct Line {
     pub line_id: LineId,
     /// `Reason`: the reason of the payment.
     pub reason: Localized<50>,
-    /// `AmountDue` before any payment; `None` where it is not known yet.
+    /// `AmountDue` before any payment; `None` if it is not known yet.
     pub amount_due: Option<Money>,
     /// `DestinationAccount`; `None` stands for the service's default account.
     pub destination_account: Option<PaymentAccount>,
@@ -134,26 +134,26 @@ pub struct Metadatum {
     pub name: Text<40>,
     /// Its value.
     pub value: Text<500>,
-    /// True if it is of a person, so that an erasure takes it.
+    /// True if it is personal data, which an erasure removes.
     pub is_personal: bool,
 }
 
-/// Another name under which an order is found: a fiscal code, a contract, a cadastral number.
+/// Another name of an order, by which MPay finds it: a fiscal code, a contract, a cadastral number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
     /// The name that payers type.
     pub name: OrderKey,
-    /// True if it is of a person, so that an erasure takes it.
+    /// True if it is personal data, which an erasure removes.
     pub is_personal: bool,
 }
 
-/// The most other names that an order may have.
+/// The largest number of other names of an order.
 pub const ALIASES_MAX: usize = 10;
 
-/// The most pairs of metadata that an order may have.
+/// The largest number of pairs of metadata of an order.
 pub const METADATA_MAX: usize = 20;
 
-/// The members of an [`Order`], each right in itself.
+/// The members of an [`Order`], of which each is valid on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderFields {
     /// `ServiceID`.
@@ -166,9 +166,9 @@ pub struct OrderFields {
     pub reason: Localized<50>,
     /// `IssuedAt`.
     pub issued_at: Option<Timestamp>,
-    /// `DueDate`: after it the order is expired. Leave it out for a bill that stays payable.
+    /// `DueDate`: the time after which the order is expired. `None` for a bill that stays payable.
     pub due_date: Option<Timestamp>,
-    /// The time from which it can be paid; MPay is not told of it before.
+    /// The time from which the order can be paid. Before it, MPay gets the answer that there is no such order.
     pub payable_from: Option<Timestamp>,
     /// `CustomerType`.
     pub customer_type: Option<CustomerType>,
@@ -176,32 +176,32 @@ pub struct OrderFields {
     pub customer_id: Option<Text<13>>,
     /// `CustomerName`.
     pub customer_name: Option<Text<60>>,
-    /// `AllowPartialPayments`: less than is due may be paid.
+    /// `AllowPartialPayments`: the payer may pay less than is due.
     pub allow_partial_payments: bool,
-    /// `AllowAdvancePayments`: more than is due may be paid.
+    /// `AllowAdvancePayments`: the payer may pay more than is due.
     pub allow_advance_payments: bool,
-    /// The least that a payment should be, where the payer chooses the amount.
+    /// The least that a payment should be, if the payer chooses the amount.
     pub min_payment: Option<Money>,
-    /// The most.
+    /// The most that a payment should be, if the payer chooses the amount.
     pub max_payment: Option<Money>,
     /// `Lines`.
     pub lines: Vec<Line>,
-    /// Amounts that are asked on some days instead of the lines' own amounts, or beside them.
+    /// Amounts that the lines ask on some days, instead of their own amounts or in addition to them.
     pub amounts: Vec<DatedAmount>,
     /// `Properties`.
     pub properties: Vec<Property>,
-    /// Other names under which it is found. Several orders may share one.
+    /// Other names by which MPay finds the order. Several orders may share one.
     pub aliases: Vec<Alias>,
     /// The institution's own notes, in the order of the names. Neither MPay nor payers ever
     /// see it.
     pub metadata: Vec<Metadatum>,
     /// A status that the institution set.
     pub set_status: Option<SetStatus>,
-    /// The reference by which money that is given back is found at the bank or the treasury.
+    /// The reference by which a refund is found at the bank or the treasury.
     pub refund_reference: Option<Text<140>>,
 }
 
-/// A mistake that members make together, each right in itself.
+/// A mistake of several members together, of which each is valid on its own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// An order has at least one line.
@@ -215,19 +215,19 @@ pub enum OrderError {
         /// The id.
         id: LineId,
     },
-    /// Line number `line` (from 0) asks for nothing.
+    /// Line number `line` (from 0) asks for no money on any day.
     #[error("must be more than zero")]
     NothingDue {
         /// Position of the line, from 0.
         line: usize,
     },
-    /// Line number `line` (from 0) lacks the amount that others have.
+    /// Line number `line` (from 0) has no amount, but other lines have one.
     #[error("is missing: either all lines have an amount or none has")]
     AmountMissing {
         /// Position of the line, from 0.
         line: usize,
     },
-    /// Amount number `amount` (from 0) of those that depend on the day is wrong.
+    /// Amount number `amount` (from 0) of the amounts that depend on the day is invalid.
     #[error("{error}")]
     Amount {
         /// Its position, from 0.
@@ -241,8 +241,8 @@ pub enum OrderError {
     /// There are too many other names.
     #[error("are more than {ALIASES_MAX}")]
     TooManyAliases,
-    /// Alias number `alias` (from 0) is one that stands before it.
-    #[error("repeats another alias, but for what payers do not see")]
+    /// Alias number `alias` (from 0) is the same as an earlier one, for payers.
+    #[error("differs from another alias only in what payers do not see")]
     RepeatedAlias {
         /// Its position, from 0.
         alias: usize,
@@ -250,18 +250,18 @@ pub enum OrderError {
     /// There is too much metadata.
     #[error("has more than {METADATA_MAX} pairs")]
     TooMuchMetadata,
-    /// On a day nothing is asked.
+    /// The order asks for nothing on this day.
     #[error("leave nothing to be paid on {0}")]
     NothingDueOn(jiff::civil::Date),
-    /// It could never be paid.
+    /// The order could never be paid.
     #[error("is after due_date")]
     NeverPayable,
-    /// An unknown amount can only be paid in part or in advance.
+    /// An order of unknown amount allows neither partial nor advance payments.
     #[error(
         "is unknown, which needs allow_partial_payments or allow_advance_payments; else give every line its amount_due"
     )]
     UnknownAmount,
-    /// A limit of a payer's choice, in an order whose lines fix the amount.
+    /// The order limits the payer's choice of the amount, but its lines fix the amount.
     #[error(
         "is for an order whose amount the payer chooses; leave it out, or leave out amount_due of the lines"
     )]
@@ -269,12 +269,12 @@ pub enum OrderError {
     /// No payment can satisfy both limits.
     #[error("is less than min_payment, or zero")]
     LimitsCross,
-    /// A Refunded order lacks the reference by which its refund is found.
+    /// A Refunded order has no reference of its refund.
     #[error(
-        "is missing: an order that is Refunded needs what the refund is found by, such as the number of the payment order"
+        "is missing: a Refunded order needs a reference of its refund, such as the number of the payment order"
     )]
     NoRefundReference,
-    /// There is no refund to refer to.
+    /// The order has a reference of a refund, but no refund.
     #[error("is for an order that is Refunding or Refunded; leave it out")]
     NoRefund,
     /// The sum is beyond [`Money::MAX`].
@@ -284,9 +284,9 @@ pub enum OrderError {
 
 /// `OrderDetails`: an order, whole and consistent.
 ///
-/// It has lines with distinct ids; their amounts are all known and positive, or all unknown, and
-/// then partial or advance payments are allowed. An amount may be zero if another stands for it on
-/// some days; on every day something is asked.
+/// The lines have distinct ids. Their amounts are all known and positive, or all unknown; if they are unknown,
+/// partial or advance payments are allowed. A line's amount may be zero if an amount that depends on the day
+/// names the line. On every day the order asks for more than zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order(OrderFields);
 
@@ -399,7 +399,7 @@ impl Order {
         if errors.len() > before {
             return;
         }
-        // Between its turns the total stays or grows, so they and the days before them are enough.
+        // Between its turns the total stays or grows, so the turns and the days before them are enough.
         let turns = self.turns().into_iter();
         let days = turns.flat_map(|turn| turn.yesterday().ok().into_iter().chain([turn]));
         for day in days {
@@ -415,7 +415,7 @@ impl Order {
         }
     }
 
-    /// The same under another key.
+    /// The same order under another key.
     pub fn with_key(&self, order_key: OrderKey) -> Self {
         Self(OrderFields {
             order_key,
@@ -423,7 +423,7 @@ impl Order {
         })
     }
 
-    /// The order withdrawn.
+    /// The order with the status `Cancelled`.
     pub fn cancelled(&self) -> Self {
         Self(OrderFields {
             set_status: Some(SetStatus::Cancelled),
@@ -432,13 +432,13 @@ impl Order {
         })
     }
 
-    /// The sum of the lines' own amounts before any payment; `None` while it is unknown. The amount on a
-    /// day is [`Order::total_at`].
+    /// The sum of the lines' own amounts before any payment; `None` if it is unknown. [`Order::total_at`] is the
+    /// total on a day.
     pub fn total(&self) -> Option<Money> {
         self.lines.iter().map(|line| line.amount_due).sum()
     }
 
-    /// True if another version asks the same amounts for the same lines on every day.
+    /// True if another version of the order asks the same amounts for the same lines on every day.
     pub fn asks_same(&self, other: &Self) -> bool {
         self.currency == other.currency
             && self.amounts == other.amounts
@@ -448,7 +448,7 @@ impl Order {
             })
     }
 
-    /// True if the order is found under this name beside its own key.
+    /// True if the order has this name beside its own key.
     pub fn has_alias(&self, name: &OrderKey) -> bool {
         let name = name.folded();
         self.aliases.iter().any(|alias| alias.name.folded() == name)

@@ -21,7 +21,10 @@ use crate::{
 /// The address of the liveness, which tells only that the process answers.
 pub const LIVE: &str = "/health/live";
 
-/// A probe of the store that took longer is told.
+/// The states that [`ready`] reports.
+pub const STATES: [&str; 5] = ["ok", "degraded", "paused", "unavailable", "misconfigured"];
+
+/// The readiness warns of a probe of the store that took longer.
 const SLOW: SignedDuration = SignedDuration::from_secs(1);
 
 #[derive(Serialize)]

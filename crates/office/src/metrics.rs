@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header, request::Parts};
-use mpay_door::{Configuration as _, Platform, Problem, http::must_read, log};
+use mpay_door::{Configuration as _, Platform, Problem, health::STATES, http::must_read, log};
 use mpay_ledger::{JOURNAL_MENDED, Ledger, Span, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -38,9 +38,6 @@ const FROM_ZERO: &str = "payment.refused";
 
 /// Name of the note that holds the counters.
 const COUNTED: &str = "metrics";
-
-/// The states that a readiness can report.
-const STATES: [&str; 5] = ["ok", "degraded", "paused", "unavailable", "misconfigured"];
 
 /// Answers a request.
 ///

@@ -179,7 +179,7 @@ mod tests {
                 "A command of this payment is at work, and it is not known yet what came of it. Try again later.",
                 "Nothing of it was taken, or nothing remains.",
                 "The refund of 10.00 that was sent at 2026-06-01T12:00:00+03:00 may be done yet: the gateway did not say, and nothing of it was seen. Look for it in the gateway's cabinet. If it is not there, a manager sends this with checked_in_cabinet true.",
-                "The variable card_refunds gives no leave for this: make the refund in the gateway's cabinet.",
+                "The variable card_refunds does not allow this refund: make it in the gateway's cabinet.",
             ] {
                 let said = texts.said(english).unwrap_or_default();
                 let is_english = ["must", "The ", " it ", "Nothing", "work"];

@@ -186,7 +186,7 @@ async fn refund<P: Platform>(
     if !may {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
-            "The variable card_refunds gives no leave for this: make the refund in the gateway's cabinet.",
+            "The variable card_refunds does not allow this refund: make it in the gateway's cabinet.",
         ));
     }
     let name = idempotency_key(call.headers)?;
@@ -194,13 +194,13 @@ async fn refund<P: Platform>(
     if wish.checked_in_cabinet && call.caller.role != Role::Manager {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
-            "Whether a refund is done or not, a person says who has looked in the gateway's cabinet: a manager sends checked_in_cabinet.",
+            "Only a manager may send checked_in_cabinet: it says that a person has looked for the refund in the gateway's cabinet.",
         ));
     }
     if wish.despite_refunded && call.caller.role != Role::Manager {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
-            "Whether the money of an order that is Refunded goes back by card as well, a person decides: a manager sends despite_refunded.",
+            "Only a manager may send despite_refunded: a person must decide that money of a Refunded order is refunded by card too.",
         ));
     }
     let amount = money(wish.amount.as_deref())?;
