@@ -1,7 +1,7 @@
 //! The parameters of paths, queries and headers.
 
-use mpay_ledger::domain::{OrderFields, OrderKey, OrderStatus, PaymentId, Review, ServiceId};
-use mpay_office::api::description::IDEMPOTENCY_KEY_MAX;
+use mpay_ledger::domain::{OrderFields, OrderKey, PaymentId, ServiceId};
+use mpay_office::api::IDEMPOTENCY_KEY_MAX;
 use serde_json::{Map, Value, json};
 
 use crate::shapes::{amount, identifier, lenient_time, max, reference, saved_card, text, words};

@@ -253,7 +253,7 @@ fn parameters(who: &str) -> CertificateParams {
 mod tests {
     use http::{HeaderMap, header::AUTHORIZATION};
     use mpay_door::{Configuration as _, config::Variables};
-    use mpay_office::access::authenticate;
+    use mpay_office::admission::authenticate;
 
     use super::*;
 

@@ -5,11 +5,12 @@
 //! Read in this order:
 //!
 //! 1. `entry`: a request of a Spin host; [`service`]: its way to an answer.
-//! 2. [`config`]: the variables of this door; [`access`]: principals and their roles.
+//! 2. [`config`]: the variables of this door; [`access`]: principals and their roles; [`admission`]: the
+//!    caller of a request.
 //! 3. [`api`]: the resources, one file each. [`api::endpoints`] lists the endpoints, and [`api::endpoint`]
 //!    defines an endpoint.
 //! 4. [`pages`]: the pages that people see in a browser. `cards`: payments by card, at a gateway.
-//! 5. `metrics`, `schedule`: metrics for a monitoring system, and the times of timers' calls. `source`: orders
+//! 5. [`health`]: readiness. `metrics`, `schedule`: metrics for a monitoring system, and the times of timers' calls. `source`: orders
 //!    from the institution's own system, fetched when MPay asks for them.
 #![cfg_attr(
     not(test),
@@ -22,9 +23,11 @@
 )]
 
 pub mod access;
+pub mod admission;
 pub mod api;
 mod cards;
 pub mod config;
+pub mod health;
 mod metrics;
 pub mod pages;
 pub mod schedule;

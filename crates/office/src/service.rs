@@ -5,8 +5,6 @@ use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 use mpay_door::{
     Platform, Problem, clients,
-    clock::UNREMARKABLE,
-    health,
     http::{BoxError, finish, is_at, read},
     limit::within,
     log::{self, Field, end_of_key, log},
@@ -16,17 +14,13 @@ use mpay_ledger::Ledger;
 use crate::{
     App,
     access::{self, Principal},
+    admission,
     api::{self, endpoint::Values},
     cards,
     config::Config,
+    health::{HEALTH, READY, not_configured, readiness},
     metrics, pages, schedule, source,
 };
-
-/// The address of this door's readiness.
-pub const HEALTH: &str = "/health/office";
-
-/// The same readiness at a second address, which matches that of the liveness.
-pub const READY: &str = "/health/office/ready";
 
 /// Answers a request; if the time is over, answers that the provider could not answer in time. The work is then
 /// dropped at the point where it is, as if the host had died, and the caller repeats the request.
@@ -94,23 +88,6 @@ pub async fn handle<P: Platform>(
     finish(&parts.method, result)
 }
 
-/// Answers [`HEALTH`].
-///
-/// # Errors
-/// A [`Problem`] for other methods than GET and HEAD.
-pub async fn readiness<P: Platform>(
-    app: &App,
-    store: &Ledger<P>,
-    method: &Method,
-) -> Result<Response<Bytes>, Problem> {
-    let skew = UNREMARKABLE.unsigned_abs();
-    let more = match &app.config {
-        Ok(config) => mpay_notify::warnings(&config.notification, &app.memory, store).await,
-        Err(_) => Vec::new(),
-    };
-    health::ready(app, store, method, |_| skew, None, more).await
-}
-
 /// The beginning of an address, for the log. The rest is left out, since it can be a payer's link or an order's
 /// key. `None` for an address of no known kind.
 fn place(path: &str) -> Option<&'static str> {
@@ -149,14 +126,6 @@ fn note_call(config: &Config, caller: &Principal, endpoint: &str, values: &Value
     }
 }
 
-/// The problem that calls receive while the variables are wrong.
-pub fn not_configured() -> Problem {
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "The provider is not configured; GET /health/office says what is missing.",
-    )
-}
-
 fn is_of_office(path: &str) -> bool {
     let rest = path.strip_prefix(pages::OFFICE);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -170,7 +139,7 @@ async fn api<P: Platform>(
     body: impl Body<Error: Into<BoxError>>,
 ) -> Result<Response<Bytes>, Problem> {
     let config = app.config.as_ref().map_err(|_| not_configured())?;
-    let caller = access::authenticate(config, &parts.headers)?;
+    let caller = admission::authenticate(config, &parts.headers)?;
     let endpoints = api::endpoints();
     let (endpoint, values) = api::Endpoint::find(&endpoints, path, &parts.method)?;
     log::note(

@@ -3,10 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    engine::Engine,
-    world::{Call, Reply},
-};
+use crate::engine::{Call, Engine, Reply};
 
 /// The known facts about the calls of the store.
 #[derive(Debug, Default)]

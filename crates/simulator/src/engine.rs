@@ -36,6 +36,28 @@ impl Kind {
     }
 }
 
+/// A call of the store.
+#[derive(Debug, Clone)]
+pub enum Call {
+    /// Reads keys.
+    Get(Vec<String>),
+    /// Writes a batch.
+    Set(Vec<(String, Vec<u8>)>),
+    /// Adds to a counter.
+    Count(String, u64),
+}
+
+/// The answer of the store to a call.
+#[derive(Debug)]
+pub enum Reply {
+    /// The values of those keys that have one.
+    Values(HashMap<String, Vec<u8>>),
+    /// The batch is written.
+    Done,
+    /// The new value of the counter.
+    Count(u64),
+}
+
 /// Faults that an engine must never have, for runs that show that they are found and blamed on the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {

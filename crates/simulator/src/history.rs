@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    client::Cursor,
+    cursor::Cursor,
     executor::Micros,
     model::{Bani, Op},
 };

@@ -20,6 +20,7 @@ pub mod chaos;
 pub mod client;
 pub mod clock;
 pub mod configuration;
+pub mod cursor;
 pub mod engine;
 pub mod executor;
 mod hashing;

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cards,
-    client::{Ask, Cursor},
+    client::Ask,
     clock,
     configuration::{OPEN, OTHER_TOKEN, SERVICES},
+    cursor::Cursor,
     executor::OUTSIDE,
     history::{OrderHistory, OrderId, bani, money},
     model::{Bani, Change, Document, Op, Outcome, Set},

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cards,
-    client::{Ask, Cursor},
+    client::Ask,
     clock::Clock,
     configuration::Configuration,
+    cursor::Cursor,
     history::{OrderHistory, OrderId, Variant, bani, money},
     model::{self, Op, Outcome, Shown, Verdict},
     mpay, office,

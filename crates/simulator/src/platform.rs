@@ -10,8 +10,10 @@ use mpay_door::{Outbound, Unanswered, config::Unread, current::Source};
 use mpay_ledger::{Platform, PlatformError};
 
 use crate::{
-    cards, webhook,
-    world::{Call, Door, HostId, Reply, World},
+    cards,
+    engine::{Call, Reply},
+    webhook,
+    world::{Door, HostId, World},
 };
 
 /// The platform of a host.

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::{
-    client::{Ask, Cursor},
+    client::Ask,
     clock,
+    cursor::Cursor,
     profile::Profile,
     random::{MINUTE, SECOND},
     world::World,

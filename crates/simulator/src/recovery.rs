@@ -7,7 +7,8 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Ask, Cursor},
+    client::Ask,
+    cursor::Cursor,
     executor::{Micros, OUTSIDE},
     history::OrderId,
     mpay, office,

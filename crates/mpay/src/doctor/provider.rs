@@ -72,7 +72,7 @@ pub fn examine(
 }
 
 /// The path where the people's door tells its state.
-const OFFICE_HEALTH: &str = mpay_office::service::HEALTH;
+const OFFICE_HEALTH: &str = mpay_office::health::HEALTH;
 
 /// The state that a door tells of itself.
 struct Health {

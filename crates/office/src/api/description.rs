@@ -6,9 +6,6 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::order_answer::OrderAnswer;
-pub use super::{orders::IDEMPOTENCY_KEY_MAX, reviews::note as read_note};
-
 /// The place of the schemas in the document.
 const SCHEMAS: &str = "/components/schemas";
 
@@ -161,10 +158,6 @@ pub(super) fn order_body(schema: Value, example: Value) -> Value {
         "schema": schema,
         "examples": {"order": {"summary": "An order of one line", "value": example}}
     }})
-}
-
-pub(super) fn order_answer(schemas: &mut Schemas) -> Value {
-    as_json(schemas.answer::<OrderAnswer<'static>>())
 }
 
 pub(super) const ETAG: &str =

@@ -6,11 +6,10 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use percent_encoding::percent_decode_str;
 
 #[cfg(feature = "description")]
 use super::description::{Operation, Schemas};
-use super::{Call, Problem};
+use super::{Call, Problem, query::decode};
 use crate::{
     access::Role,
     domain::{OrderKey, PaymentId, ServiceId},
@@ -132,14 +131,6 @@ impl Values {
         let index = index.filter(|index| *index < 1 << 53);
         index.ok_or_else(|| Problem::field("index", "must be a whole number"))
     }
-}
-
-/// Decodes a percent-encoded segment of an address.
-pub(crate) fn decode(segment: &str) -> Result<String, Problem> {
-    percent_decode_str(segment)
-        .decode_utf8()
-        .map(Into::into)
-        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The address is not UTF-8."))
 }
 
 #[cfg(test)]

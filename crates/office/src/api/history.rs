@@ -13,7 +13,7 @@ use super::{
     endpoint::Endpoint,
     events::EventAnswer,
     json,
-    orders::no_such_order,
+    order_answer::no_such_order,
     query::{Query, below, next_if_any},
 };
 use crate::{

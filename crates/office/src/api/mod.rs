@@ -29,6 +29,7 @@ mod reconciliation;
 mod refusals;
 mod register;
 mod repair;
+mod review_answer;
 mod reviews;
 mod settlement;
 mod table;
@@ -47,12 +48,17 @@ use crate::{
     store::{BLOCK, Ledger, Platform},
 };
 pub use endpoint::Endpoint;
-pub(crate) use endpoint::decode;
 pub(crate) use mpay_door::Problem;
 use mpay_door::http::json as json_text;
 pub use openapi::openapi;
-pub(crate) use orders::{no_such_order, put as take};
+pub(crate) use order_answer::no_such_order;
+#[cfg(feature = "description")]
+pub use orders::IDEMPOTENCY_KEY_MAX;
+pub(crate) use orders::put as take;
+pub(crate) use query::decode;
 pub(crate) use register::to_review;
+#[cfg(feature = "description")]
+pub use reviews::note as read_note;
 pub(crate) use table::into_response as table_file;
 
 /// A call of the API.

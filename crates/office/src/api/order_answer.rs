@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 #[cfg(feature = "description")]
-use super::description::{Operation, as_json};
+use super::description::{Operation, Schemas, as_json};
 use super::{
     Call, Problem, checks, encode,
     endpoint::Endpoint,
     json,
     payments::{RefundAnswer, VoidedAnswer},
     query::{Query, below, next_if_any},
-    reviews::ReviewsAnswer,
+    review_answer::ReviewsAnswer,
 };
 use crate::{
     access::EVERYBODY,
@@ -138,7 +138,7 @@ pub async fn payments<P: Platform>(
     let query = Query::read(call.query, &["cursor"])?;
     let before = below(call, &query).await?;
     let page = call.store.orders().payments(service, key, before).await?;
-    let page = page.ok_or_else(super::orders::no_such_order)?;
+    let page = page.ok_or_else(no_such_order)?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }
@@ -168,6 +168,19 @@ fn periods(state: &OrderState, now: Timestamp) -> Vec<PeriodAnswer> {
             more_per_day: (!period.per_day.is_zero()).then(|| period.per_day.to_string()),
         })
         .collect()
+}
+
+/// The problem for a key that no order has.
+pub(crate) fn no_such_order() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "The service has no order with this key.",
+    )
+}
+
+#[cfg(feature = "description")]
+pub(super) fn order_answer(schemas: &mut Schemas) -> serde_json::Value {
+    as_json(schemas.answer::<OrderAnswer<'static>>())
 }
 
 impl<'a> OrderAnswer<'a> {

@@ -4,16 +4,19 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
-#[cfg(feature = "description")]
-use super::description::{ETAG, Operation, example, order_answer, order_body};
 use super::{
     Call, Problem, checks,
     document::{Members, patched, read_object, without_derived},
     encode,
     endpoint::Endpoint,
     json,
-    order_answer::{DERIVED, OrderAnswer},
+    order_answer::{DERIVED, OrderAnswer, no_such_order},
     query::Query,
+};
+#[cfg(feature = "description")]
+use super::{
+    description::{ETAG, Operation, example, order_body},
+    order_answer::order_answer,
 };
 use crate::{
     access::{self, CLERKS, EVERYBODY, Principal, REFUNDERS},
@@ -454,13 +457,6 @@ fn not_served() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "The service is not served here: the variables service_ids and services do not name it.",
-    )
-}
-
-pub(crate) fn no_such_order() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "The service has no order with this key.",
     )
 }
 

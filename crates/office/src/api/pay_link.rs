@@ -7,7 +7,7 @@ use serde::Serialize;
 
 #[cfg(feature = "description")]
 use super::description::{Operation, as_json};
-use super::{Call, Problem, endpoint::Endpoint, json, orders::no_such_order, query::Query};
+use super::{Call, Problem, endpoint::Endpoint, json, order_answer::no_such_order, query::Query};
 use crate::{
     access::EVERYBODY,
     domain::{OrderKey, ServiceId, time},

@@ -11,7 +11,7 @@ use super::{
     endpoint::Endpoint,
     json,
     query::{OpenReview, Query, Reached, page, span},
-    reviews::ReviewsAnswer,
+    review_answer::ReviewsAnswer,
 };
 use crate::{
     access::EVERYBODY,

@@ -3,9 +3,10 @@
 use std::{fmt::Display, ops::RangeInclusive};
 
 use http::StatusCode;
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::{Call, Problem, endpoint::decode};
+use super::{Call, Problem};
 use crate::{
     domain::{OrderSummary, RecordedPayment, Review, time},
     store::{Cursor, NoCursor, Platform, Span},
@@ -212,6 +213,14 @@ impl OpenReview {
             Self::Of(review) => payment.review.contains(&review),
         }
     }
+}
+
+/// Decodes a percent-encoded segment of an address.
+pub(crate) fn decode(segment: &str) -> Result<String, Problem> {
+    percent_decode_str(segment)
+        .decode_utf8()
+        .map(Into::into)
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The address is not UTF-8."))
 }
 
 #[cfg(test)]

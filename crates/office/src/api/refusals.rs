@@ -11,7 +11,7 @@ use super::{
     endpoint::Endpoint,
     json,
     query::{Query, Reached, page},
-    reviews::ReviewsAnswer,
+    review_answer::ReviewsAnswer,
 };
 use crate::{
     access::EVERYBODY,

@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use mpay_door::log::log;
 
 use super::{
-    CardTerminal, Desk, amount,
+    CardTerminal, Desk, amount, busy,
     command::NOT_SENT,
     gateway::order_id,
     id_of, lines, minor_units,
-    observe::{AFTER_SESSION, HOLD, Looked, UNCLEAR, busy},
+    observe::{AFTER_SESSION, HOLD, Looked, UNCLEAR},
     payable,
 };
 use crate::{

@@ -9,10 +9,11 @@ use mpay_door::{Unanswered, log::log};
 use mutation::{Mutation, mutated};
 
 use super::{
-    Desk, amount,
+    Desk, amount, busy,
     gateway::{Exchange, order_id},
     id_of, minor_units,
-    observe::{Looked, Refusal, busy},
+    money::is_in_the_books,
+    observe::{Looked, Refusal},
     payable,
 };
 use crate::{
@@ -418,14 +419,6 @@ pub(super) fn lost<'a>(
 ) -> impl Iterator<Item = &'a Command> {
     let unseen = payment.unseen_refunds();
     unseen.filter(|known| !is_in_the_books(known, recorded))
-}
-
-/// True if a refund in the books left exactly the amount that a command wanted to leave. If less remains, other
-/// refunds were made too, and perhaps only those.
-pub(super) fn is_in_the_books(command: &Command, recorded: &StoredPayment) -> bool {
-    let wanted = command.command.remaining.as_deref().map(Money::parse);
-    let mut refunds = recorded.state.refunds.iter();
-    refunds.any(|refund| wanted == Some(Ok(refund.remaining)))
 }
 
 fn told(looked: Looked) -> Box<CardPayment> {

@@ -3,10 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{
-    Desk, amount, id_of,
-    observe::{Looked, busy},
-};
+use super::{Desk, amount, busy, id_of, observe::Looked};
 use crate::{
     api::Problem,
     domain::time,

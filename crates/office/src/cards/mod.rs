@@ -31,7 +31,7 @@ use crate::{
     config::Config,
     domain::{LineId, Money, OrderState, OrderStatus, PaymentId},
     json::PaymentLineJson,
-    store::{CardPayment, Ledger, Platform},
+    store::{CardPayment, Ledger, Platform, RegisterError},
 };
 pub use begin::{Kept, Why, Wish, kept_by_books, unclear_until};
 #[cfg(feature = "description")]
@@ -82,6 +82,18 @@ impl<P: Platform> Desk<'_, P> {
             self.alert("configuration", json!({"code": code})).await?;
         }
         Ok(())
+    }
+}
+
+/// The problem for a change of an order that was not made.
+fn busy<E>(error: RegisterError<E>) -> Problem {
+    match error {
+        RegisterError::Store(error) => error.into(),
+        _ => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Another call is changing the order; try again.",
+        )
+        .retry_after(1),
     }
 }
 

@@ -3,12 +3,12 @@
 use cryptoprocessing::{Found, State};
 use serde_json::json;
 
-use super::{Desk, amount, divided, gateway::Proof, id_of, minor_units, observe::busy};
+use super::{Desk, amount, busy, divided, gateway::Proof, id_of, minor_units};
 use crate::{
     api::Problem,
     domain::{Confirmation, LineId, Money, PaymentId, Review, time},
     json::{CardJson, CardState, CommandKind, MetadataJson, PaymentJson, RefundJson},
-    store::{CardPayment, Platform, Recorded, Refunded, StoredOrder, StoredPayment},
+    store::{CardPayment, Command, Platform, Recorded, Refunded, StoredOrder, StoredPayment},
 };
 
 /// The outcome of recording money.
@@ -254,4 +254,12 @@ fn names(recorded: &StoredPayment, rrn: &str) -> bool {
     let refunds = recorded.state.refunds.iter();
     let refunds = refunds.filter_map(|refund| refund.rrn.as_deref());
     own.into_iter().chain(refunds).any(|known| known == rrn)
+}
+
+/// True if a refund in the books left exactly the amount that a command wanted to leave. If less remains, other
+/// refunds were made too, and perhaps only those.
+pub(super) fn is_in_the_books(command: &Command, recorded: &StoredPayment) -> bool {
+    let wanted = command.command.remaining.as_deref().map(Money::parse);
+    let mut refunds = recorded.state.refunds.iter();
+    refunds.any(|refund| wanted == Some(Ok(refund.remaining)))
 }

@@ -8,16 +8,15 @@ use serde_json::{Value, json};
 
 use super::{
     Desk,
-    command::is_in_the_books,
     gateway::{Proof, Told},
     id_of,
-    money::Noted,
+    money::{Noted, is_in_the_books},
 };
 use crate::{
     api::Problem,
     domain::{Money, PaymentId, Review},
     json::{Capture, CardState, CommandKind, Ended, EndedJson, Outcome, OutcomeJson, SeenJson},
-    store::{CardEntry, CardPayment, Command, Platform, RegisterError},
+    store::{CardEntry, CardPayment, Command, Platform},
 };
 
 /// The time after the end of a session from which on nobody can pay in it any more.
@@ -357,17 +356,5 @@ fn ended(command: &Command, state: State, not_done: Option<Outcome>) -> Option<O
             Some(Outcome::NotDone)
         }
         _ => not_done,
-    }
-}
-
-/// The problem for a change of an order that was not made.
-pub(super) fn busy<E>(error: RegisterError<E>) -> Problem {
-    match error {
-        RegisterError::Store(error) => error.into(),
-        _ => Problem::new(
-            http::StatusCode::SERVICE_UNAVAILABLE,
-            "Another call is changing the order; try again.",
-        )
-        .retry_after(1),
     }
 }

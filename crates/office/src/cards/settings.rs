@@ -5,12 +5,11 @@ use cryptoprocessing::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use http::Uri;
-use mpay_door::config::{Environment, Reader, Variables};
+use mpay_door::config::{DEVELOPMENT_TOKEN, Environment, Reader, Variables};
 use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::{
-    access::DEVELOPMENT_TOKEN,
     domain::{Currency, Iban, ServiceId},
     json::Capture,
 };

@@ -13,7 +13,7 @@ use super::{
         Call, Problem,
         endpoint::Endpoint,
         json,
-        orders::no_such_order,
+        order_answer::no_such_order,
         query::{Query, Reached, page, span},
     },
     answer::{CardPaymentsAnswer, OfOrderAnswer, answer},

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     domain::ServiceId,
+    health::readiness,
     schedule::{self, Every, Run},
-    service::readiness,
     store::Platform,
 };
 

@@ -10,7 +10,8 @@ use super::{
     session::Session,
 };
 use crate::{
-    access::{self, Role},
+    access::Role,
+    admission,
     config::Config,
     store::{Ledger, Platform},
 };
@@ -37,7 +38,7 @@ pub async fn answer<P: Platform>(
         return page(view, None, asked);
     }
     let token = form.text("token").unwrap_or_default();
-    match access::admit(config, Some(token)) {
+    match admission::admit(config, Some(token)) {
         Ok(principal) if principal.role == Role::Program => {
             page(view, Some("token-of-program"), Some(form.back()))
         }
