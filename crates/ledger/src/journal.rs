@@ -85,6 +85,18 @@ impl<P: Platform> Journal<'_, P> {
         places: &Places,
         wanted: impl Fn(&Event) -> bool,
     ) -> Result<JournalPage, StoreError> {
+        self.page(range, after, limit, places, &wanted).await
+    }
+
+    /// The same: once in the component, whoever chooses.
+    async fn page(
+        self,
+        range: &DayRange,
+        after: u64,
+        limit: usize,
+        places: &Places,
+        wanted: &dyn Fn(&Event) -> bool,
+    ) -> Result<JournalPage, StoreError> {
         let list = JournalList::on(self.log);
         let mut page = JournalPage {
             entries: Vec::new(),

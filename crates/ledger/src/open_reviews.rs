@@ -1,4 +1,4 @@
-//! The orders with open reviews, however long ago they were registered.
+//! The orders with open reviews and the open proposals, however long ago they were registered or made.
 //!
 //! A review opens or closes by something that stands in the journal. A note says how far the journal was read
 //! and which orders had open reviews by then, so whoever looks reads what came since, and of the orders those
@@ -17,6 +17,7 @@ use super::{
     notes::{JOURNAL_MENDED, Notes},
     order_list::{OrderList, OrderLists, registration},
     places::Places,
+    proposals::Proposals,
     record::over_the_log,
 };
 use crate::{
@@ -30,6 +31,8 @@ const WALK: &str = "open-reviews";
 const ORDERS: usize = 50;
 /// The orders with open reviews that are known at the most: of more, those that were registered last.
 const OPEN: usize = 100;
+/// The open proposals that are known at the most: of more, the newest.
+const PROPOSALS: usize = 100;
 
 over_the_log! {
     /// The orders with open reviews.
@@ -48,6 +51,15 @@ struct Walk {
     floor: u64,
     /// Those that were registered above it, the newest first.
     open: Vec<Open>,
+    /// The places of proposals that nobody had decided on, the newest last; and the one up to which there are
+    /// others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    proposals: Vec<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    proposals_floor: u64,
+    /// True if what comes next cannot be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_stuck: bool,
 }
 
 /// An order with an open review.
@@ -72,6 +84,10 @@ pub struct OpenReviewsFound {
     pub open: Vec<(u64, ServiceId, OrderKey)>,
     /// Of orders that were registered up to this place of the journal, nothing is known.
     pub floor: u64,
+    /// The places of the open proposals in the journal, the newest last.
+    pub proposals: Vec<u64>,
+    /// Of proposals that were made up to this place of the journal, nothing is known.
+    pub proposals_floor: u64,
     /// The place up to which the journal was looked at.
     pub place: u64,
     /// True if all of the journal was looked at; the next call goes on.
@@ -101,7 +117,7 @@ impl<P: Platform> OpenReviews<'_, P> {
             Some(known) if known.mended == mended => known.clone(),
             _ => begun.clone(),
         };
-        let (mut is_complete, mut is_stuck) = (false, false);
+        let mut is_complete = false;
         while places.left() > 0 {
             let page = Journal::on(self.log)
                 .read_within(&DayRange::ALWAYS, walk.place, usize::MAX, places, may_open)
@@ -117,16 +133,27 @@ impl<P: Platform> OpenReviews<'_, P> {
             let entries = page.entries.iter().filter(|entry| entry.index <= next);
             let orders = entries.filter_map(|entry| order_of(&entry.event));
             self.look_at(&mut walk, &orders.collect()).await?;
-            is_stuck = unreadable.is_some();
-            is_complete = page.complete && !is_stuck;
-            let has_ended = page.complete || is_stuck || next <= walk.place;
+            let proposals = page.entries.iter().filter(|entry| entry.index <= next);
+            let proposals = proposals.filter(|entry| is_proposal(&entry.event));
+            walk.proposals.extend(proposals.map(|entry| entry.index));
+            walk.is_stuck = unreadable.is_some();
+            is_complete = page.complete && !walk.is_stuck;
+            let has_ended = page.complete || walk.is_stuck || next <= walk.place;
             walk.place = walk.place.max(next);
             if has_ended {
                 break;
             }
         }
-        is_stuck |= walk.open.iter().any(|open| open.index == 0);
-        if is_complete && walk.open.is_empty() && walk.floor > 0 {
+        let proposals = Proposals::on(self.log).open_among(&walk.proposals);
+        walk.proposals = proposals.await?;
+        let too_many = walk.proposals.len().saturating_sub(PROPOSALS);
+        if let Some(last) = walk.proposals.drain(..too_many).next_back() {
+            walk.proposals_floor = walk.proposals_floor.max(last);
+        }
+        let is_stuck = walk.is_stuck || walk.open.iter().any(|open| open.index == 0);
+        let has_left_out = walk.open.is_empty() && walk.floor > 0
+            || walk.proposals.is_empty() && walk.proposals_floor > 0;
+        if is_complete && has_left_out {
             // Those that were left out are found by beginning anew.
             (walk, is_complete) = (begun, false);
         }
@@ -140,6 +167,8 @@ impl<P: Platform> OpenReviews<'_, P> {
         Ok(OpenReviewsFound {
             open: open.collect(),
             floor: walk.floor,
+            proposals: walk.proposals,
+            proposals_floor: walk.proposals_floor,
             place: walk.place,
             is_complete,
             is_stuck,
@@ -245,12 +274,19 @@ fn order_of(event: &Event) -> Option<(OrderList, (String, String))> {
     Some((list(service, key)?, (service.to_owned(), key.to_owned())))
 }
 
-/// True if a review of an order may be another than before an event. Nothing was paid before an order's first
+/// True if a review of an order may be another than before an event, or a proposal is made. Nothing was paid before an order's first
 /// version, unless something stands before it.
 fn may_open(event: &Event) -> bool {
     match event {
         Event::OrderRegistered(event) => event.version > 1,
         Event::CardStarted(_) | Event::PersonalDataErased(_) => false,
-        event => names(event).is_some(),
+        event => is_proposal(event) || names(event).is_some(),
     }
+}
+
+fn is_proposal(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::PaymentProposed(_) | Event::PaymentVoidProposed(_)
+    )
 }

@@ -176,6 +176,38 @@ impl<P: Platform> Proposals<'_, P> {
         Ok(page)
     }
 
+    /// Those of these proposals on which nobody has decided, in the same order.
+    pub(super) async fn open_among(self, places: &[u64]) -> Result<Vec<u64>, StoreError> {
+        let lists: Vec<_> = places.iter().map(|place| decisions(*place)).collect();
+        let made = self.log.read_lists(&lists, u64::MAX).await?;
+        let open = places.iter().zip(made);
+        let open = open.filter_map(|(place, made)| decided(made).is_none().then_some(*place));
+        Ok(open.collect())
+    }
+
+    /// Up to `limit` of the proposals that are known to be open, the newest first. `next` leads to the others.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn known(
+        self,
+        places: &[u64],
+        floor: u64,
+        limit: usize,
+    ) -> Result<ProposalPage, StoreError> {
+        let mut page = ProposalPage::default();
+        for place in places.iter().rev().take(limit) {
+            let proposal = self.get(*place).await?;
+            page.proposals
+                .extend(proposal.filter(StoredProposal::is_open));
+            page.next = Some(*place);
+        }
+        if places.len() <= limit {
+            page.next = (floor > 0).then_some(floor + 1);
+        }
+        Ok(page)
+    }
+
     /// Decides on a proposal, once, and gives the decision, made by this call or by an earlier one.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{Money, OrderKey, OrderStatus, PaymentId, Review, ServiceId, Text},
     json::{
-        Event, ManualJson, OrderJson, PaymentJson, RefusalJson, SignerJson, VoidJson,
+        Event, ManualJson, OrderJson, PaymentJson, ProposalJson, RefusalJson, SignerJson, VoidJson,
         VoidProposalJson,
     },
 };

@@ -218,3 +218,61 @@ async fn what_cannot_be_read_leads_to_the_register_until_it_is_mended() {
     );
     assert_eq!(keys(&look().await), ["2", "1"]);
 }
+
+/// A proposal to enter a payment.
+async fn propose(memory: &Memory, id: &str) -> u64 {
+    let (_, json) = payment(id, "1", "10");
+    let proposal = ProposalJson {
+        payment_id: json.payment_id,
+        service_id: json.service_id,
+        order_key: json.order_key,
+        invoice_id: None,
+        amount: json.amount,
+        currency: json.currency,
+        paid_at: json.paid_at,
+        lines: json.lines,
+        note: "n".to_owned(),
+        by: "a".to_owned(),
+    };
+    let store = Ledger::new(memory.clone());
+    let proposed = Proposed::Payment(proposal);
+    store.proposals().propose(&proposed).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_proposals_are_known_until_somebody_decides() {
+    let memory = Memory::new();
+    let store = Ledger::new(memory.clone());
+    let mut places = Vec::new();
+    for n in 0..105 {
+        places.push(propose(&memory, &format!("P-{n}")).await);
+    }
+    let known = found(&memory).await;
+    assert_eq!(known.proposals, places[5..]);
+    assert_eq!(known.proposals_floor, places[4]);
+    let page = store.proposals().known(&known.proposals, places[4], 10);
+    let page = page.await.unwrap();
+    let newest: Vec<_> = page
+        .proposals
+        .iter()
+        .map(|proposal| proposal.index)
+        .collect();
+    assert_eq!(
+        newest,
+        places[95..].iter().rev().copied().collect::<Vec<_>>()
+    );
+    assert_eq!(page.next, Some(places[95]));
+    for place in &places[5..] {
+        let proposal = store.proposals().get(*place).await.unwrap().unwrap();
+        let withdrawn = Decision::Withdrawn { by: "a".to_owned() };
+        store
+            .proposals()
+            .decide(&proposal, &withdrawn)
+            .await
+            .unwrap();
+    }
+    // Those that were left out are found once the others are decided.
+    assert_eq!(found(&memory).await.proposals, places[..5]);
+    let page = store.proposals().known(&places[..5], 0, 10).await.unwrap();
+    assert_eq!((page.proposals.len(), page.next), (5, None));
+}

@@ -10,7 +10,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Call, Problem,
+    Call, Effort, Problem,
     document::read_object,
     endpoint::Endpoint,
     json, payments,
@@ -24,7 +24,7 @@ use crate::{
         FieldError, MetadataJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
         VoidProposalJson,
     },
-    store::{self, Decision, Platform, StoredOrder, StoredPayment, StoredProposal},
+    store::{self, Decision, Places, Platform, StoredOrder, StoredPayment, StoredProposal},
 };
 
 #[cfg(feature = "description")]
@@ -268,7 +268,25 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let before = below(call, &query).await?;
     let proposals = call.store.proposals();
-    let page = proposals.read(before, limit, is_open == Some(true)).await?;
+    let known = match (call.effort, is_open, before) {
+        (Effort::BESIDE, Some(true), None) => {
+            // What was noted when orders were looked for beside it.
+            let found = call
+                .store
+                .open_reviews()
+                .read_within(&Places::new(0))
+                .await?;
+            (!found.is_stuck).then_some(found)
+        }
+        _ => None,
+    };
+    let page = match known {
+        Some(found) => {
+            let (places, floor) = (&found.proposals, found.proposals_floor);
+            proposals.known(places, floor, limit).await?
+        }
+        None => proposals.read(before, limit, is_open == Some(true)).await?,
+    };
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }

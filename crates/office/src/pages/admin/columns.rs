@@ -26,13 +26,26 @@ pub const MEMBERS: [(&str, &str, &[&str]); 16] = [
             "numar comanda",
             "numarul comenzii",
             "comanda",
+            "nr facturii",
+            "nr factura",
+            "numar factura",
+            "numarul facturii",
+            "factura",
+            "nr contului de plata",
+            "cont de plata",
             "номер",
             "номер заказа",
             "заказ",
             "номер счета",
+            "счет на оплату",
+            "номер счета на оплату",
+            "номер квитанции",
             "number",
             "order number",
             "order",
+            "invoice",
+            "invoice no",
+            "invoice number",
             "key",
         ],
     ),
@@ -201,6 +214,26 @@ pub fn guess(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Names of an order's number that a column which counts the rows has as well.
+const VAGUE: [&str; 6] = ["nr", "numar", "numarul", "номер", "number", "key"];
+
+/// The same, but for what another column is more certainly.
+fn guess_surely(name: &str) -> Option<&'static str> {
+    guess(name).filter(|_| !VAGUE.contains(&plain(name).as_str()))
+}
+
+/// What a column of a table probably is, beside its others.
+pub fn guess_among(table: &Table, name: &str) -> Option<&'static str> {
+    let member = guess(name)?;
+    let names = table.columns().iter().map(tables::Column::name);
+    let mut others = names.filter(|other| *other != name);
+    let is_surely = others.any(|other| guess_surely(other) == Some(member));
+    match is_surely {
+        true => guess_surely(name),
+        false => Some(member),
+    }
+}
+
 /// A name in the form of those in [`MEMBERS`].
 fn plain(name: &str) -> String {
     let name = name.to_lowercase();
@@ -231,16 +264,25 @@ pub fn read(
     options: &Options<'_>,
     chosen: Option<&Chosen>,
 ) -> Result<Table, TableError> {
-    let meaning = |name: &str| match chosen {
-        Some(chosen) => Some(chosen.get(name.trim()).cloned().unwrap_or_default()),
-        None => guess(name).map(str::to_owned),
+    let read = |meaning: &dyn Fn(&str) -> Option<String>| {
+        let options = Options {
+            columns: &["order_key"],
+            meaning: Some(meaning),
+            ..*options
+        };
+        Table::read(content, &options)
     };
-    let options = Options {
-        columns: &["order_key"],
-        meaning: Some(&meaning),
-        ..*options
-    };
-    Table::read(content, &options)
+    if let Some(chosen) = chosen {
+        return read(&|name| Some(chosen.get(name.trim()).cloned().unwrap_or_default()));
+    }
+    match read(&|name| guess(name).map(str::to_owned)) {
+        Err(TableError::ColumnTwice { .. }) => {}
+        other => return other,
+    }
+    match read(&|name| guess_surely(name).map(str::to_owned)) {
+        Err(TableError::ColumnTwice { .. }) => read(&|_| None),
+        other => other,
+    }
 }
 
 /// Reads a table with any columns. The header is the row that names the number of orders; if there is none, it
@@ -266,7 +308,7 @@ pub fn any(content: &[u8], options: &Options<'_>) -> Result<Table, TableError> {
 pub fn guessed(table: &Table) -> Option<Chosen> {
     let names = table.columns().iter().map(tables::Column::name);
     names
-        .map(|name| Some((name.trim().to_owned(), guess(name)?.to_owned())))
+        .map(|name| Some((name.trim().to_owned(), guess_among(table, name)?.to_owned())))
         .collect()
 }
 
@@ -365,11 +407,25 @@ mod tests {
             ("Ф.И.О.", Some("customer_name")),
             ("Расчётный счёт", Some("bank_account")),
             ("Plătitor", Some("customer_name")),
+            ("Nr. facturii", Some("order_key")),
+            ("Счёт на оплату", Some("order_key")),
             ("Sumele", None),
             ("", None),
         ] {
             assert_eq!(guess(name), member, "{name}");
         }
+        // One that may count the rows gives way, and does not stop the table.
+        for (names, first) in [
+            ("Nr.;Nr. facturii;Suma", None),
+            ("Nr.;Suma", Some("order_key")),
+        ] {
+            let table = any(format!("{names}\n1;2;3\n").as_bytes(), &Options::default()).unwrap();
+            assert_eq!(guess_among(&table, "Nr."), first, "{names}");
+            assert!(table.column("order_key").is_some(), "{names}");
+        }
+        // Two that say the same are for somebody to choose between.
+        let twice = any(b"Comanda;Nr. facturii;Suma\nA;B;1\n", &Options::default()).unwrap();
+        assert_eq!(twice.columns().len(), 3);
         let mut names: Vec<_> = MEMBERS
             .iter()
             .flat_map(|(.., names)| names.iter())

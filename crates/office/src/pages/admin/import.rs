@@ -7,7 +7,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 use mpay_door::Problem;
 use serde::Deserialize;
-use tables::{Encoding, Options, RowKind, Source, Table};
+use tables::{Encoding, Options, RowKind, Source, Table, TableError};
 
 use super::{
     super::layout::{Answer, Page},
@@ -166,7 +166,14 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let table = match columns::read(&upload.content, &options, Some(&chosen)) {
         Ok(table) => table,
         Err(error) => {
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
+            let said = match error {
+                // Its words are for who writes the names of members into a table.
+                TableError::NoHeader { .. } => {
+                    "No column is the order number: choose which one is.".to_owned()
+                }
+                error => error.to_string(),
+            };
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, said);
             return Ok(choose(desk, &upload, &memory, Some(problem)));
         }
     };
@@ -235,7 +242,9 @@ fn choose<P: Platform>(
         let mut known = known.iter();
         match known.find(|(_, known)| *known == name) {
             Some((member, _)) => (*member).to_owned(),
-            None => columns::guess(name).unwrap_or_default().to_owned(),
+            None => columns::guess_among(&table, name)
+                .unwrap_or_default()
+                .to_owned(),
         }
     };
     let sample = |name: &str| {
@@ -276,8 +285,10 @@ fn choose<P: Platform>(
                         @for (member, id, _) in MEMBERS {
                             option value=(member) selected[chosen == member] { (desk.t(id)) }
                         }
-                        @for member in &others {
-                            option value=(member) selected[chosen == **member] { (member) }
+                        optgroup label=(desk.t("columns-of-programs")) {
+                            @for member in &others {
+                                option value=(member) selected[chosen == **member] { (member) }
+                            }
                         }
                     }
                 }
@@ -383,6 +394,7 @@ async fn shown<P: Platform>(
                 }
             }
         }
+        @if has_errors { p { (desk.t("import-errors-hint")) } }
         @if let Some(next) = next {
             form.card method="post" action=(desk.link("/admin/import")) {
                 (kept(desk, upload, &columns, next))
@@ -394,7 +406,6 @@ async fn shown<P: Platform>(
                 (kept(desk, upload, &columns, part))
                 input type="hidden" name="do" value="1";
                 input type="hidden" name="seen" value=(seen);
-                @if has_errors { p { (desk.t("import-errors-hint")) } }
                 button.primary type="submit" { (desk.t("import-do")) }
             }
         }

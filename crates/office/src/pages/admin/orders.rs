@@ -12,7 +12,7 @@ use super::{
     desk::{Ask, Desk, encode},
     history,
     order_form::{self, Amendable},
-    payments::{closing, flag, moment},
+    payments::{closing, flag, flag_deed, moment},
 };
 use crate::{
     access::{BOOKKEEPERS, CLERKS, REFUNDERS},
@@ -204,14 +204,16 @@ pub fn table<P: Platform>(desk: &Desk<'_, P>, orders: &[Listed]) -> Markup {
                 }
                 @for order in orders {
                     tr {
-                        td { a href=(desk.link(&order.path())) { (order.order_key) } br; small { (order.service_id) } }
+                        td {
+                            a href=(desk.link(&order.path())) { (order.order_key) }
+                            br; small { (order.service_id) }
+                            // Here a phone shows it whole.
+                            @if order.has_open_review() { br; span.mark.bad { (desk.t("to-look-at")) } }
+                        }
                         td.amount {
                             @if let Some(due) = &order.amount_due { (money(desk, due, &order.currency)) }
                         }
-                        td {
-                            (desk.t(status_text(&order.status)))
-                            @if order.has_open_review() { " " span.mark.bad { (desk.t("to-look-at")) } }
-                        }
+                        td { (desk.t(status_text(&order.status))) }
                         td { (order.reason(desk)) }
                         td { (order.customer_name.as_deref().unwrap_or_default()) }
                         td { @if let Some(due) = &order.due_date { (day(desk, due)) } }
@@ -295,6 +297,17 @@ pub fn chosen<P: Platform>(desk: &Desk<'_, P>) -> Result<String, Problem> {
     Ok(chosen)
 }
 
+/// The filters that are shown when somebody asks for more: name, text and kind of field.
+const MORE: [(&str, &str, &str); 7] = [
+    ("customer_id", "payer-code", "search"),
+    ("alias", "other-number", "search"),
+    ("amount_due", "amount", "text"),
+    ("registered_from", "registered-from", "date"),
+    ("registered_to", "registered-to", "date"),
+    ("due_from", "due-from", "date"),
+    ("due_to", "due-to", "date"),
+];
+
 fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     let value = |name: &str| desk.query.text(name).unwrap_or_default();
     let field = |name: &str, id: &str, kind: &str| {
@@ -304,6 +317,7 @@ fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     };
     let statuses = OrderStatus::all().map(OrderStatus::as_str);
     let services: Vec<_> = desk.config.service_ids().collect();
+    let is_asked_more = MORE.iter().any(|(name, ..)| !value(name).is_empty());
     html! {
         form.card.filters method="get" action="/admin/orders" {
             input type="hidden" name="lang" value=(desk.view.language().code());
@@ -327,16 +341,14 @@ fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
                 }
             }
             (field("customer_name", "payer", "search"))
-            (field("customer_id", "payer-code", "search"))
-            (field("alias", "other-number", "search"))
-            (field("amount_due", "amount", "text"))
-            (field("registered_from", "registered-from", "date"))
-            (field("registered_to", "registered-to", "date"))
-            (field("due_from", "due-from", "date"))
-            (field("due_to", "due-to", "date"))
             label.check {
                 input type="checkbox" name="review" value="open" checked[!value("review").is_empty()];
                 span { (desk.t("only-to-look-at")) }
+            }
+            // On a phone they would stand between the search and what it finds.
+            details open[is_asked_more] {
+                summary { (desk.t("more-filters")) }
+                div.filters { @for (name, id, kind) in MORE { (field(name, id, kind)) } }
             }
             button type="submit" { (desk.t("find")) }
         }
@@ -467,7 +479,11 @@ fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str, is_even: bo
         @if payment.voided.is_some() { span.mark.bad { (desk.t("voided")) } }
         @for review in &payment.review {
             span.mark.bad { (desk.t(flag(review))) }
-            @if is_even && matches!(review.as_str(), "double" | "over-paid") { span.property { (desk.t("flag-even")) } }
+            @if is_even && matches!(review.as_str(), "double" | "over-paid") {
+                span.property { (desk.t("flag-even")) }
+            } @else if let Some(deed) = flag_deed(review) {
+                span.property { (desk.t(deed)) }
+            }
             @if desk.may(&BOOKKEEPERS) && review != "orphaned" {
                 (closing(desk, &format!("payments/{id}/reviews/{review}"), back))
             }

@@ -228,24 +228,24 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             div.scroll tabindex="0" role="region" aria-label=(title) {
                 table.wide {
                     tr {
-                        th scope="col" { (desk.t("payment-number")) }
                         th scope="col" { (desk.t("order-number")) }
-                        th scope="col" { (desk.t("account")) }
                         th.end scope="col" { (desk.t("amount")) }
-                        th scope="col" { (desk.t("paid-at")) }
                         th scope="col" { (desk.t("to-look-at")) }
+                        th scope="col" { (desk.t("paid-at")) }
+                        th scope="col" { (desk.t("payment-number")) }
+                        th scope="col" { (desk.t("account")) }
                     }
                     @for line in &day.lines {
                         tr {
-                            td { code { (line.payment_id) } @if line.void { " " span.mark.bad { (desk.t("voided")) } } @if line.refund { " " span.mark.busy { (desk.t("card-given-back")) } } }
                             td {
                                 a href=(desk.link(&format!("/admin/orders/{}/{}", encode(&line.service_id), encode(&line.order_key)))) { (line.order_key) }
                                 br; small { (line.service_id) " · " (line.line_id) }
                             }
-                            td { code { (line.bank_account.as_deref().unwrap_or("–")) } }
                             td.amount { (money(desk, &line.amount, &line.currency)) }
-                            td { (moment(desk, &line.paid_at)) }
                             td { @for review in &line.review { span.mark.bad { (desk.t(flag(review))) } " " } }
+                            td { (moment(desk, &line.paid_at)) }
+                            td { code { (line.payment_id) } @if line.void { " " span.mark.bad { (desk.t("voided")) } } @if line.refund { " " span.mark.busy { (desk.t("card-given-back")) } } }
+                            td { code { (line.bank_account.as_deref().unwrap_or("–")) } }
                         }
                     }
                 }
@@ -296,6 +296,24 @@ pub fn flag(review: &str) -> &'static str {
         "orphaned" => "flag-orphaned",
         _ => "flag-unknown",
     }
+}
+
+/// What a flag means, and what to do; `None` of one that this version does not know.
+pub fn flag_deed(review: &str) -> Option<&'static str> {
+    Some(match review {
+        "late" => "flag-late-do",
+        "early" => "flag-early-do",
+        "double" => "flag-double-do",
+        "mismatch" => "flag-mismatch-do",
+        "charged-back" => "flag-charged-back-do",
+        "over-paid" => "flag-over-paid-do",
+        "under-paid" => "flag-under-paid-do",
+        "amended" => "flag-amended-do",
+        "other-currency" => "flag-other-currency-do",
+        "implausible-date" => "flag-implausible-date-do",
+        "orphaned" => "flag-orphaned-do",
+        _ => return None,
+    })
 }
 
 /// `GET /admin/reconciliation`: the file, as the API answers it.

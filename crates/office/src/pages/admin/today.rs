@@ -177,8 +177,8 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         .await?;
     let open: Proposals = match desk.may(&MANAGERS) {
         true => {
-            desk.document(Ask::get("payments/manual?open=true&limit=10"))
-                .await?
+            let ask = Ask::get("payments/manual?open=true&limit=10");
+            desk.document(ask.beside()).await?
         }
         false => Proposals::default(),
     };
