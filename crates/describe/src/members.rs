@@ -2,8 +2,8 @@
 
 use mpay_door::{CURSOR_GONE, PAUSED};
 use mpay_ledger::domain::{
-    AccountDetails, CustomerType, LONGEST_TERM, LineId, Metadatum, OrderFields, OrderKey,
-    OrderStatus, PROPERTY_TYPES, PaymentId, Property, Review, ServiceId, SetStatus, Text,
+    AccountDetails, LONGEST_TERM, LineId, Metadatum, OrderFields, OrderKey, PROPERTY_TYPES,
+    PaymentId, Property, ServiceId,
 };
 use mpay_office::{access::MAX_NAME, api::description::read_note};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The parameters of paths, queries and headers.
 
-use mpay_ledger::domain::{OrderFields, OrderKey, OrderStatus, PaymentId, Review, ServiceId};
+use mpay_ledger::domain::{OrderFields, OrderKey, PaymentId, ServiceId};
 use mpay_office::api::description::IDEMPOTENCY_KEY_MAX;
 use serde_json::{Map, Value, json};
 

@@ -3,8 +3,8 @@
 
 use mpay_ledger::{
     domain::{
-        CustomerType, Localized, Metadatum, OrderFields, OrderStatus, Property, Review, SetStatus,
-        Text, TextError,
+        CustomerType, Localized, OrderFields, OrderStatus, Property, Review, SetStatus, Text,
+        TextError,
     },
     json::Group,
 };
