@@ -73,6 +73,17 @@ fn every_reference_leads_somewhere_and_every_schema_is_referred_to() {
     }
 }
 
+/// A refund is an amount below zero.
+#[test]
+fn amounts_in_a_comparison_of_statements_may_be_negative() {
+    let schemas = &document()["components"]["schemas"];
+    for (schema, member) in [("Known", "amount"), ("Known", "shown"), ("Shown", "amount")] {
+        let pattern = &schemas[schema]["properties"][member]["pattern"];
+        let pattern = pattern.as_str().unwrap();
+        assert!(pattern.starts_with("^-?"), "{schema}.{member}: {pattern}");
+    }
+}
+
 /// Generated clients make a class of each object and each enumeration. Within another schema it has
 /// no name, and they call it `LineReasonType1`.
 #[test]

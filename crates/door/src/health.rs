@@ -189,7 +189,9 @@ mod tests {
         )
         .await
         .unwrap();
-        let health = serde_json::from_slice(answer.body()).unwrap();
+        let health: Value = serde_json::from_slice(answer.body()).unwrap();
+        let state = health["status"].as_str().unwrap();
+        assert!(STATES.contains(&state), "{state} is not in the list");
         (answer.status().as_u16(), health)
     }
 

@@ -33,7 +33,6 @@ pub const PATH: &str = "/metrics";
 /// earlier value.
 const FROM_ZERO: &str = "payment.refused";
 
-
 /// Answers a request.
 ///
 /// # Errors
@@ -65,7 +64,7 @@ pub async fn answer<P: Platform>(
         let books = of_books(&mut metrics, &call).await;
         metrics.gauge(
             "mpay_provider_store_up",
-            "Whether the books could be read.",
+            "1 if the books could be read.",
             u8::from(books.is_ok()),
         );
     }
@@ -99,23 +98,23 @@ async fn of_deployment<P: Platform>(
     metrics.family(
         "mpay_provider_info",
         "gauge",
-        "The version that runs, and where.",
+        "1, with the version and the environment as labels.",
         &[(labels, "1".to_owned())],
     );
     metrics.family(
         "mpay_provider_status",
         "gauge",
-        "1 for the status that the readiness of the office has.",
+        "1 for the present status of the office's readiness.",
         &STATES.map(|state| (vec![("status", state)], flag(health.status == state))),
     );
     metrics.gauge(
         "mpay_provider_errors",
-        "What the readiness of the office says must be mended.",
+        "Number of errors that the office's readiness reports.",
         health.errors.len(),
     );
     metrics.gauge(
         "mpay_provider_warnings",
-        "What the readiness of the office says will be wrong soon.",
+        "Number of warnings that the office's readiness reports.",
         health.warnings.len(),
     );
     let certificates = call.config.certificates().into_iter();
@@ -136,7 +135,7 @@ async fn of_deployment<P: Platform>(
     metrics.family(
         "mpay_provider_certificate_expiry_timestamp_seconds",
         "gauge",
-        "When a certificate of a variable expires.",
+        "Time at which a certificate of a variable expires.",
         &samples,
     );
     Ok(())
@@ -151,13 +150,13 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
     metrics.family(
         "mpay_provider_journal_entries_total",
         "counter",
-        "Places of the journal that were taken.",
+        "Places of the journal that are in use.",
         &[(Vec::new(), length.to_string())],
     );
     let counted = Counted::until_now(call.store).await?;
     metrics.gauge(
         "mpay_provider_journal_uncounted_entries",
-        "Entries of the journal that the counters below do not have yet.",
+        "Entries of the journal that the counters below do not contain yet.",
         length.saturating_sub(counted.until),
     );
     metrics.gauge(
@@ -174,7 +173,7 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
     metrics.family(
         "mpay_provider_events_total",
         "counter",
-        "What happened, by type.",
+        "Events of the journal, by type.",
         &events,
     );
     let paid = |value: fn(&Paid) -> String| {
@@ -188,31 +187,31 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
     metrics.family(
         "mpay_provider_payments_total",
         "counter",
-        "Payments that were recorded, also those that were voided or given back later.",
+        "Recorded payments, with those that were voided or refunded later.",
         &paid(|paid| paid.count.to_string()),
     );
     metrics.family(
         "mpay_provider_payments_amount_total",
         "counter",
-        "What they add up to, in units of the currency.",
+        "Sum of the recorded payments, in units of the currency.",
         &paid(|paid| paid.amount.clone()),
     );
     metrics.gauge(
         "mpay_provider_orders_to_review",
-        "Orders with an open review among the newest that one look finds, at most a minute ago.",
+        "Orders with an open review, among the newest orders that one search covers. The search is at most a minute old.",
         ToReview::lately(call).await?.orders,
     );
     if let Some(at) = mpay_notify::quiet_since(call.store).await? {
         metrics.gauge(
             "mpay_provider_mpay_last_call_timestamp_seconds",
-            "When MPay called last, noted once an hour, if max_silence is set.",
+            "Time of MPay's last call, noted once an hour, if max_silence is set.",
             at.as_second(),
         );
     }
     if let Some(most) = call.config.notification.longest_silence() {
         metrics.gauge(
             "mpay_provider_mpay_max_silence_seconds",
-            "How long MPay may be silent until somebody is told: max_silence.",
+            "Longest silence of MPay without an alert: max_silence.",
             most.as_secs(),
         );
     }
@@ -236,7 +235,7 @@ async fn of_schedules<P: Platform>(
     metrics.family(
         "mpay_provider_schedule_last_run_timestamp_seconds",
         "gauge",
-        "When a call that a timer makes was last answered as it should be; 0 if never.",
+        "Time of a timer's last successful call; 0 if there was none.",
         &samples,
     );
     Ok(())
@@ -263,17 +262,17 @@ async fn of_receivers<P: Platform>(
     for (name, help, samples) in [
         (
             "mpay_provider_webhook_behind_entries",
-            "Entries of the journal since the first that a receiver has not been told of.",
+            "Entries of the journal from the first one on that a receiver has not received.",
             behind,
         ),
         (
             "mpay_provider_webhook_failing",
-            "Whether a receiver did not take the last message.",
+            "1 if the latest delivery to a receiver failed.",
             failing,
         ),
         (
             "mpay_provider_webhook_ended",
-            "Whether a receiver answered 410 and is sent nothing any more.",
+            "1 if a receiver answered 410 and gets no messages any more.",
             ended,
         ),
     ] {

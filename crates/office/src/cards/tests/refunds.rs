@@ -207,7 +207,10 @@ async fn after_a_refund_of_which_nothing_was_seen_a_manager_must_have_looked() {
     let mut program = Api::with(&VARIABLES);
     program.memory = world.api.memory.clone();
     let program = program.into_role(Role::Program);
-    assert_eq!(program.post_as("p", &address, &body).await.status, 403);
+    let refused = program.post_as("p", &address, &body).await;
+    assert_eq!(refused.status, 403);
+    let rule = "Only a manager may send checked_in_cabinet";
+    assert!(refused.text.contains(rule), "{}", refused.text);
     let checked = world.api.post_as("c", &address, &body).await;
     assert_eq!(checked.status, 201, "{}", checked.text);
     assert_eq!(
@@ -267,7 +270,10 @@ async fn what_was_given_back_in_another_way_is_not_given_back_by_card_without_a_
     let mut program = Api::with(&VARIABLES);
     program.memory = world.api.memory.clone();
     let program = program.into_role(Role::Program);
-    assert_eq!(program.post_as("p", &address, &body).await.status, 403);
+    let refused = program.post_as("p", &address, &body).await;
+    assert_eq!(refused.status, 403);
+    let rule = "Only a manager may send despite_refunded";
+    assert!(refused.text.contains(rule), "{}", refused.text);
     let sent = world.api.post_as("c", &address, &body).await;
     assert_eq!(sent.status, 201, "{}", sent.text);
     world.agrees("despite").await;
