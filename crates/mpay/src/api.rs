@@ -10,6 +10,7 @@ use mpay::{
     roles::Tls,
     tell,
 };
+use mpay_client::proxy_to;
 use mpay_host::Environment;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -70,6 +71,7 @@ impl Access {
             .tls_config(self.tls.config(false)?)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .proxy(proxy_to(&self.url))
             .build()
             .new_agent();
         Ok(Api {

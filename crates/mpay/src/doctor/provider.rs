@@ -54,7 +54,7 @@ pub fn examine(
     let (host, port, is_tls) = host_of(url)?;
     let mut examination = Examination {
         url: url.split(['?', '#']).next().unwrap_or(url).to_owned(),
-        http: Http::new(timeout, tls.config(false)?),
+        http: Http::new(url, timeout, tls.config(false)?),
         caller,
         tls: None,
         ahead: 0,
@@ -151,7 +151,7 @@ impl Examination<'_> {
                     "MPay would not connect either: use one of a public authority, for this host name, with its intermediate certificates. If it is of an authority of your own on purpose, give that with --tls-authority.",
                 );
                 // The rest can be looked at all the same: nothing secret is sent.
-                self.http = Http::new(timeout, trusting);
+                self.http = Http::new(&health, timeout, trusting);
                 match self.http.get(&health) {
                     Ok(reply) => reply,
                     Err(error) => return self.unreachable(&error),

@@ -329,6 +329,27 @@ fn what_a_receiver_missed_is_delivered_by_itself_after_the_next_start() {
 }
 
 #[test]
+fn a_proxy_of_the_environment_is_not_asked_for_the_provider_of_this_machine() {
+    let state = tempfile::tempdir().unwrap();
+    for variable in ["ALL_PROXY", "HTTP_PROXY"] {
+        let mut command = mpay();
+        command
+            .args(["up", "--listen", "127.0.0.1:0", "--state-dir"])
+            .arg(state.path())
+            // Nobody listens there.
+            .env(variable, "http://127.0.0.1:1");
+        let up = Up::of(&mut command);
+        assert!(up.greeting.contains("Health "), "{}", up.greeting);
+        let mut call = mpay();
+        call.args(["call", "details", "DEMO-1", "--url", &up.url])
+            .env(variable, "http://127.0.0.1:1");
+        let called = call.output().unwrap();
+        assert!(called.status.success(), "{called:?}");
+        up.kill();
+    }
+}
+
+#[test]
 fn sigterm_ends_it_cleanly() {
     let state = tempfile::tempdir().unwrap();
     let mut up = Up::start(state.path(), "127.0.0.1:0");

@@ -729,6 +729,20 @@ fn hostile_answers_cannot_act_on_the_terminal() {
 }
 
 #[test]
+fn a_proxy_of_the_environment_does_not_come_between_this_machine_and_itself() {
+    let provider = Provider::start();
+    let folder = tempfile::tempdir().unwrap();
+    for variable in ["ALL_PROXY", "https_proxy", "HTTP_PROXY"] {
+        let asked = mpay(folder.path())
+            .args(["doctor", &provider.url])
+            // Nobody listens there.
+            .env(variable, "http://127.0.0.1:1")
+            .output();
+        Outcome::of(asked.unwrap()).expect(0, &["is up, for environment test"]);
+    }
+}
+
+#[test]
 fn a_connection_that_breaks_off_is_found() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
