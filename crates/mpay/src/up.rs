@@ -419,6 +419,9 @@ fn greet(
         }
         return Ok(());
     }
+    if report["status"] == "paused" {
+        say!("Stopped        the variable paused is set: every call is told to come later")?;
+    }
     for error in errors {
         say!("Wrong          {error}")?;
     }

@@ -350,6 +350,19 @@ fn a_proxy_of_the_environment_is_not_asked_for_the_provider_of_this_machine() {
 }
 
 #[test]
+fn a_provider_that_is_stopped_says_so_at_its_start() {
+    let state = tempfile::tempdir().unwrap();
+    let paused = ["--variable", "paused=true"];
+    let up = Up::start_with(state.path(), "127.0.0.1:0", &paused);
+    assert!(
+        up.greeting.contains("Stopped        the variable paused"),
+        "{}",
+        up.greeting
+    );
+    up.kill();
+}
+
+#[test]
 fn sigterm_ends_it_cleanly() {
     let state = tempfile::tempdir().unwrap();
     let mut up = Up::start(state.path(), "127.0.0.1:0");
