@@ -2,6 +2,7 @@
 
 mod archive;
 mod backup;
+mod backup_unit;
 mod card_crash;
 mod commands;
 mod crash;
