@@ -1,8 +1,17 @@
 //! The folder with a provider's data: who is at work in it, and how to begin anew.
+//!
+//! Two locks say who is there, and both end with the process:
+//!
+//! * that of the folder is exclusive, unless its holder came to share: there is one who is not shared;
+//! * that of [`IN_USE`] is held by everybody, shared. Who replaces the store or puts it right holds it
+//!   exclusively meanwhile. So whoever came to share, and was let in beside one who is not shared, keeps others
+//!   from replacing the store when that one has ended.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
@@ -24,6 +33,14 @@ const NOTED: &str = "sqlite_key_value.moving.part";
 /// with a file that is moved aside.
 const TO_BE_REPLACED: &str = "sqlite_key_value.to-be-replaced";
 
+/// Everybody who is at work in a folder holds a lock on this file. The last one removes it.
+const IN_USE: &str = "mpay.lock";
+
+/// Whoever comes or goes may hold that lock exclusively for a moment: so many times another one tries.
+const TRIES: u32 = 20;
+/// The pause between two of them.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// True if the store of a folder is just being replaced, or if that was broken off.
 pub fn is_being_replaced(folder: &Path) -> bool {
     folder.join(MOVING).exists()
@@ -33,10 +50,66 @@ pub fn is_being_replaced(folder: &Path) -> bool {
 #[derive(Debug)]
 pub struct State {
     folder: PathBuf,
-    /// The folder itself, locked: no file is left behind, and the lock ends with the process.
-    _lock: Option<File>,
     /// True if [`TO_BE_REPLACED`] is of this process.
     replaces: bool,
+    /// Nothing where the file system has no locks.
+    in_use: Option<InUse>,
+    /// The folder itself, locked, or nothing if another holds that lock. It is let go last.
+    _lock: Option<File>,
+}
+
+/// A lock on [`IN_USE`].
+#[derive(Debug)]
+struct InUse {
+    file: File,
+    path: PathBuf,
+}
+
+impl InUse {
+    /// Takes the lock, exclusively or shared.
+    fn take(folder: &Path, exclusively: bool) -> Result<Self, TryLockError> {
+        let path = folder.join(IN_USE);
+        let mut tried = 0;
+        loop {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false).mode(0o600);
+            let file = options.open(&path).map_err(TryLockError::Error)?;
+            let taken = match exclusively {
+                true => file.try_lock(),
+                false => file.try_lock_shared(),
+            };
+            match taken {
+                // The last one may have removed it meanwhile.
+                Ok(()) if is_at(&file, &path) => return Ok(Self { file, path }),
+                Ok(()) => continue,
+                Err(TryLockError::WouldBlock) if tried < TRIES => {}
+                Err(error) => return Err(error),
+            }
+            tried += 1;
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Lets others share it.
+    fn share(&self) -> io::Result<()> {
+        // No other can take it exclusively in between: for that, one must have the folder.
+        Ok(self.file.try_lock_shared()?)
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        // Whoever has it exclusively is the last, and whoever opens it meanwhile looks whether it is still there.
+        if self.file.try_lock().is_ok() && is_at(&self.file, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// True if a file is the one at a path.
+fn is_at(file: &File, path: &Path) -> bool {
+    let there = file.metadata().ok().zip(fs::metadata(path).ok());
+    there.is_some_and(|(own, there)| (own.dev(), own.ino()) == (there.dev(), there.ino()))
 }
 
 impl Drop for State {
@@ -69,13 +142,22 @@ impl State {
 
     fn enter(folder: &Path, shared: bool, replaces: bool) -> anyhow::Result<Self> {
         let failed = || format!("cannot use the folder of the data, {}", folder.display());
-        fs::create_dir_all(folder).with_context(failed)?;
+        // Others on the machine have no business with payers' names.
+        let mut made = DirBuilder::new();
+        made.recursive(true).mode(0o700);
+        made.create(folder).with_context(failed)?;
         let lock = File::open(folder).with_context(failed)?;
         let taken = match shared {
             true => lock.try_lock_shared(),
             false => lock.try_lock(),
         };
-        Self::locked(folder, shared, replaces, lock, taken)
+        let in_use = match &taken {
+            // Nobody is let in, or there are no locks.
+            Err(TryLockError::WouldBlock) if !shared => Ok(None),
+            Err(TryLockError::Error(_)) => Ok(None),
+            _ => InUse::take(folder, !shared).map(Some),
+        };
+        Self::locked(folder, shared, replaces, lock, taken, in_use)
     }
 
     fn locked(
@@ -84,22 +166,31 @@ impl State {
         replaces: bool,
         lock: File,
         taken: Result<(), TryLockError>,
+        in_use: Result<Option<InUse>, TryLockError>,
     ) -> anyhow::Result<Self> {
         let note = folder.join(TO_BE_REPLACED);
-        let lock = match taken {
-            Ok(()) => Some(lock),
-            Err(TryLockError::WouldBlock) if shared => {
-                ensure!(
-                    !note.exists(),
-                    "`mpay restore` or `mpay up --fresh` is at work in {}: let it end, and start again",
-                    folder.display()
-                );
-                None
-            }
-            Err(TryLockError::WouldBlock) => bail!(
+        let another = || {
+            format!(
                 "another `mpay up` is at work in {}: stop it, or choose another folder with --state-dir; --shared serves one store by both",
                 folder.display()
+            )
+        };
+        let in_use = match in_use {
+            Ok(in_use) => in_use,
+            Err(TryLockError::WouldBlock) if shared => bail!(
+                "`mpay restore` or `mpay up --fresh` is at work in {}: let it end, and start again",
+                folder.display()
             ),
+            Err(TryLockError::WouldBlock) => bail!(another()),
+            Err(TryLockError::Error(error)) => {
+                return Err(error)
+                    .with_context(|| format!("cannot lock {}", folder.join(IN_USE).display()));
+            }
+        };
+        let lock = match taken {
+            Ok(()) => Some(lock),
+            Err(TryLockError::WouldBlock) if shared => None,
+            Err(TryLockError::WouldBlock) => bail!(another()),
             // Not every file system has locks. Then the note alone tells.
             Err(TryLockError::Error(_)) => {
                 ensure!(
@@ -113,16 +204,20 @@ impl State {
         };
         let mut state = Self {
             folder: folder.to_owned(),
-            _lock: lock,
             replaces: false,
+            in_use,
+            _lock: lock,
         };
         if replaces {
-            // Before anything else, since who comes to share looks for it.
+            // Where there are no locks, who comes to share looks for it.
             File::create(&note).with_context(|| format!("cannot make {}", note.display()))?;
             state.replaces = true;
         }
         if !shared {
             state.recover()?;
+            if !replaces {
+                state.share()?;
+            }
         } else if is_being_replaced(folder) {
             bail!(
                 "the store in {} is being replaced, or that was broken off: start once without --shared, which puts it right",
@@ -141,7 +236,16 @@ impl State {
             let note = self.folder.join(TO_BE_REPLACED);
             fs::remove_file(&note).with_context(|| format!("cannot remove {}", note.display()))?;
         }
-        Ok(())
+        self.share()
+    }
+
+    fn share(&self) -> anyhow::Result<()> {
+        match &self.in_use {
+            Some(in_use) => in_use
+                .share()
+                .with_context(|| format!("cannot lock {}", in_use.path.display())),
+            None => Ok(()),
+        }
     }
 
     /// Puts right what somebody has left who was replacing the store, and ended in the middle. Nobody else
@@ -351,9 +455,47 @@ mod tests {
         let second = State::take(&folder, true).unwrap();
         drop(first);
         State::take(&folder, false).unwrap_err();
+        State::take_to_replace(&folder).unwrap_err();
         drop(second);
         State::take(&folder, false).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn who_came_to_share_beside_one_who_does_not_keeps_others_out_when_that_one_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let first = State::take(folder, false).unwrap();
+        let shared = State::take(folder, true).unwrap();
+        drop(first);
+        // What is half written may be what the one who shares is at.
+        fs::write(folder.join(NOTED), "").unwrap();
+        for error in [
+            State::take_to_replace(folder).unwrap_err(),
+            State::take(folder, false).unwrap_err(),
+        ] {
+            let error = error.to_string();
+            assert!(error.contains("another `mpay up`"), "{error}");
+        }
+        assert!(folder.join(NOTED).exists(), "nothing was put right");
+        let other = State::take(folder, true).unwrap();
+        drop(shared);
+        State::take_to_replace(folder).unwrap_err();
+        drop(other);
+        State::take_to_replace(folder).unwrap();
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn a_folder_is_made_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().join("a/b");
+        let _state = State::take(&made, false).unwrap();
+        for (path, mode) in [(made.clone(), 0o700), (made.join(IN_USE), 0o600)] {
+            let found = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(found & 0o777, mode);
+        }
     }
 
     #[test]
@@ -369,7 +511,7 @@ mod tests {
         drop(restore);
         assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "nothing is left");
         State::take(folder, true).unwrap();
-        // One that was killed keeps nobody out.
+        // One that was killed keeps nobody out, and what it has left is removed.
         fs::write(folder.join(TO_BE_REPLACED), "").unwrap();
         State::take(folder, true).unwrap();
         let first = State::take(folder, false).unwrap();
@@ -384,7 +526,7 @@ mod tests {
         let enter = |shared, replaces| {
             let taken = Err(TryLockError::Error(ErrorKind::Unsupported.into()));
             let lock = File::open(folder).unwrap();
-            State::locked(folder, shared, replaces, lock, taken)
+            State::locked(folder, shared, replaces, lock, taken, Ok(None))
         };
         let mut fresh = enter(false, true).unwrap();
         for shared in [true, false] {
