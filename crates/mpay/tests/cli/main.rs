@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod deployment;
 mod full_disk;
+mod lost_answer;
 mod proxy;
 mod readers;
 #[path = "../../../../tests/component/servers.rs"]
