@@ -175,7 +175,10 @@ impl Api {
     #[cfg(test)]
     pub fn to(base: &str, token: &str) -> Self {
         Self {
-            agent: ureq::Agent::new_with_defaults(),
+            agent: ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .build()
+                .new_agent(),
             base: base.to_owned(),
             token: token.to_owned(),
             has_answered: Cell::new(false),
@@ -238,7 +241,7 @@ impl Api {
                     }
                     let refusal = refusal(status, &answer);
                     if asked.is_none() && !matches!(status, 429 | 502 | 503 | 504) {
-                        return Err(Refused(refusal).into());
+                        return Err(Refused(status, refusal).into());
                     }
                     (anyhow!(refusal), asked)
                 }
@@ -288,11 +291,18 @@ fn pause(attempt: u32, asked: Option<u64>) -> Option<u64> {
 
 /// A call that the API refused, and would refuse if it were asked again; with the API's own words.
 #[derive(Debug)]
-pub struct Refused(String);
+pub struct Refused(u16, String);
+
+impl Refused {
+    /// The status of HTTP, if an error is such a refusal.
+    pub fn status_of(error: &anyhow::Error) -> Option<u16> {
+        error.downcast_ref().map(|Self(status, _)| *status)
+    }
+}
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.1)
     }
 }
 
