@@ -33,7 +33,7 @@
 
 mod stranger;
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
@@ -270,6 +270,26 @@ fn write_properties<'a>(xml: &mut Writer, properties: impl Iterator<Item = (&'a 
     xml.end();
 }
 
+/// The proxy on the way to an address: the one that the environment names (`ALL_PROXY`, `HTTPS_PROXY`,
+/// `HTTP_PROXY`), unless `NO_PROXY` excepts the host. `None` on the way to this machine itself, which a proxy
+/// elsewhere does not reach.
+pub fn proxy_to(url: &str) -> Option<ureq::Proxy> {
+    match is_this_machine(url) {
+        true => None,
+        false => ureq::Proxy::try_from_env(),
+    }
+}
+
+fn is_this_machine(url: &str) -> bool {
+    let Ok(uri) = url.parse::<ureq::http::Uri>() else {
+        return false;
+    };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let address: Result<IpAddr, _> = host.parse();
+    host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
 /// The operation `GetOrderDetails`.
 pub fn encode_query(service_id: &str, order_key: &str, language: &str) -> Content {
     let mut xml = Writer::new();
@@ -284,13 +304,15 @@ pub fn encode_query(service_id: &str, order_key: &str, language: &str) -> Conten
 impl Client {
     /// A client that signs with MPay's key, and believes the provider with this certificate.
     pub fn new(url: impl Into<String>, signer: Signer, provider: Certificate) -> Self {
+        let url = url.into();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
+            .proxy(proxy_to(&url))
             .build()
             .new_agent();
         Self {
-            url: url.into(),
+            url,
             signer,
             policy: Policy {
                 trust: Trust::pinned(vec![provider]),
@@ -533,4 +555,29 @@ fn find<'a>(members: &'a [(String, String)], name: &str) -> Option<&'a str> {
         .iter()
         .find(|(member, _)| member == name)
         .map(|(_, text)| text.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_this_machine;
+
+    #[test]
+    fn no_proxy_is_asked_the_way_to_this_machine() {
+        for (url, is_here) in [
+            ("http://127.0.0.1:3000/", true),
+            ("http://127.8.0.1", true),
+            ("http://LocalHost:3000/mpay", true),
+            ("https://[::1]:3000/", true),
+            ("http://0.0.0.0:3000", true),
+            ("http://[::]:3000", true),
+            ("https://plati.exemplu.md/", false),
+            ("http://localhost.exemplu.md/", false),
+            ("http://127.0.0.1.exemplu.md/", false),
+            ("http://10.0.0.1/", false),
+            ("127.0.0.1", true),
+            ("", false),
+        ] {
+            assert_eq!(is_this_machine(url), is_here, "{url}");
+        }
+    }
 }

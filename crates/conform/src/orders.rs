@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use mpay_client::proxy_to;
 use rand::RngExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -333,6 +334,7 @@ impl OrderApi {
                 .tls_config(tls)
                 .http_status_as_error(false)
                 .timeout_global(Some(Duration::from_secs(60)))
+                .proxy(proxy_to(base))
                 .build()
                 .new_agent(),
             base: base.trim_end_matches('/').to_owned(),

@@ -25,7 +25,7 @@ use super::{
     },
     verdict::{Verdict, failed, hold, skipped},
 };
-use mpay_client::{Confirmation, LIFETIME, encode_query};
+use mpay_client::{Confirmation, LIFETIME, encode_query, proxy_to};
 
 /// The time that an answer may take: longer than any provider's own limit should be.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,6 +90,7 @@ impl Session {
             .max_redirects_will_error(false)
             .allow_non_standard_methods(true)
             .timeout_global(Some(PATIENCE))
+            .proxy(proxy_to(&url))
             .build()
             .new_agent();
         Self {

@@ -1,6 +1,6 @@
 //! The server: from requests to the gateway and its pages, and notifications to the merchant.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{net::IpAddr, ops::Deref, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use http::{Method, StatusCode};
@@ -105,6 +105,7 @@ fn post(gateway: &Gateway, notice: &Notice) {
         None => "no address".to_owned(),
         Some(url) => {
             let agent = ureq::Agent::config_builder()
+                .proxy(proxy_to(&url))
                 .http_status_as_error(false)
                 .max_redirects(0)
                 .timeout_global(Some(PATIENCE))
@@ -121,6 +122,20 @@ fn post(gateway: &Gateway, notice: &Notice) {
         }
     };
     gateway.note(entry);
+}
+
+/// The environment's proxy, but none to this machine itself, which a proxy elsewhere does not reach.
+fn proxy_to(url: &str) -> Option<ureq::Proxy> {
+    let uri: Option<ureq::http::Uri> = url.parse().ok();
+    let host = uri.as_ref().and_then(|uri| uri.host());
+    let host = host.unwrap_or_default().trim_matches(['[', ']']);
+    let address: Result<IpAddr, _> = host.parse();
+    let is_here = host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified());
+    match is_here {
+        true => None,
+        false => ureq::Proxy::try_from_env(),
+    }
 }
 
 struct Pages(Arc<Gateway>);

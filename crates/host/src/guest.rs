@@ -208,6 +208,7 @@ impl HandlerState for Instances {
                 under_way,
                 log: self.log.clone(),
                 fuel_meter: self.fuel_meter.clone(),
+                stopping: self.stopping.clone(),
             },
         })
     }
@@ -263,7 +264,12 @@ pub(super) struct Worker {
     under_way: UnderWay,
     log: Log,
     fuel_meter: Option<FuelMeter>,
+    stopping: watch::Receiver<bool>,
 }
+
+/// The error of wasmtime for a worker that was dropped before its end. It says that the worker has panicked,
+/// which is not so where the runtime ends with the server.
+const DROPPED: &str = "worker panicked";
 
 impl WorkerState for Worker {
     type StoreData = Guest;
@@ -300,6 +306,10 @@ impl WorkerState for Worker {
         // The last line of the guest comes before the notice about its end.
         drop(store);
         if let Err(error) = result {
+            // The server has told how many it cuts off.
+            if *self.stopping.borrow() && error.to_string() == DROPPED {
+                return;
+            }
             self.log.line(format_args!(
                 "an instance of the component ended: {error:#}"
             ));

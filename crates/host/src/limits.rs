@@ -40,7 +40,8 @@ pub struct Limits {
     pub request_time: Duration,
     /// The time that the rest of the answer may take from then. Default 60 s.
     pub answer_time: Duration,
-    /// The time for which [`Server::stop`](crate::Server::stop) waits for requests under way. Default 10 s.
+    /// The time for which [`Server::stop`](crate::Server::stop) waits for requests under way. Default
+    /// 30 s, as for [`request_time`](Self::request_time): what has begun may end.
     pub stop_time: Duration,
 }
 
@@ -65,7 +66,7 @@ impl Default for Limits {
             idle_time: Duration::from_secs(1),
             request_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(60),
-            stop_time: Duration::from_secs(10),
+            stop_time: Duration::from_secs(30),
         }
     }
 }

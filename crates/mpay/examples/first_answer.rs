@@ -130,6 +130,7 @@ impl Calls {
         let credentials = Credentials::of_workspace(workspace);
         let agent = ureq::Agent::config_builder()
             .no_delay(true)
+            .proxy(None)
             .build()
             .new_agent();
         let token = read(&credentials.api_token())?;

@@ -10,6 +10,7 @@ use mpay::{
     roles::Tls,
     schedule, tell,
 };
+use mpay_client::proxy_to;
 use mpay_host::Environment;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -70,6 +71,7 @@ impl Access {
             .tls_config(self.tls.config(false)?)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .proxy(proxy_to(&self.url))
             .build()
             .new_agent();
         Ok(Api {
@@ -183,7 +185,10 @@ impl Api {
     #[cfg(test)]
     pub fn to(base: &str, token: &str) -> Self {
         Self {
-            agent: ureq::Agent::new_with_defaults(),
+            agent: ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .build()
+                .new_agent(),
             base: base.to_owned(),
             token: token.to_owned(),
             has_answered: Cell::new(false),
@@ -246,7 +251,7 @@ impl Api {
                     }
                     let refusal = refusal(status, &answer);
                     if asked.is_none() && !matches!(status, 429 | 502 | 503 | 504) {
-                        return Err(Refused(refusal).into());
+                        return Err(Refused(status, refusal).into());
                     }
                     (anyhow!(refusal), asked)
                 }
@@ -296,11 +301,18 @@ fn pause(attempt: u32, asked: Option<u64>) -> Option<u64> {
 
 /// A call that the API refused, and would refuse if it were asked again; with the API's own words.
 #[derive(Debug)]
-pub struct Refused(String);
+pub struct Refused(u16, String);
+
+impl Refused {
+    /// The status of HTTP, if an error is such a refusal.
+    pub fn status_of(error: &anyhow::Error) -> Option<u16> {
+        error.downcast_ref().map(|Self(status, _)| *status)
+    }
+}
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.1)
     }
 }
 

@@ -165,8 +165,8 @@ struct UpArguments {
     /// Serve a store that another host serves too, or may come to serve.
     #[arg(long, conflicts_with = "fresh")]
     shared: bool,
-    /// Leave to cron what is done by itself otherwise: each minute webhooks are delivered, each night
-    /// personal data is erased by age.
+    /// Leave to cron the calls that are made by themselves otherwise: each minute `outbox/deliver`
+    /// (webhooks) and `card-payments/check`, each night `card-payments/recheck` and `erasures`.
     #[arg(long)]
     no_schedule: bool,
     /// Requests that an instance of the component is at, at once. They share one processor and, if

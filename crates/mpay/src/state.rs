@@ -1,7 +1,8 @@
 //! The folder with a provider's data: who is at work in it, and how to begin anew.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -79,7 +80,10 @@ impl State {
 
     fn enter(folder: &Path, shared: bool, replaces: bool) -> anyhow::Result<Self> {
         let failed = || format!("cannot use the folder of the data, {}", folder.display());
-        fs::create_dir_all(folder).with_context(failed)?;
+        // Others on the machine have no business with payers' names.
+        let mut made = DirBuilder::new();
+        made.recursive(true).mode(0o700);
+        made.create(folder).with_context(failed)?;
         let lock = File::open(folder).with_context(failed)?;
         let taken = match shared {
             true => Self::wait_to_share(folder, &lock)?,
@@ -398,6 +402,16 @@ fn beside(file: &Path, end: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_made_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().join("a/b");
+        let _state = State::take(&made, false).unwrap();
+        let mode = fs::metadata(made).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 
     #[test]
     fn one_process_is_at_work_unless_it_shares() {

@@ -231,6 +231,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         None => None,
     };
     let url = server.url();
+    let serves_at = url.clone();
     let schedule = caller.map(|caller| caller.start(&url));
     let offline_url = offline.as_ref().map(mpay_offline::Server::url);
     let gateway_url = gateway.as_ref().map(mpay_gateway::Running::url);
@@ -250,7 +251,10 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         }
     };
     let serving = async {
-        greeting.await??;
+        // What is told of a provider does not decide whether it serves.
+        if let Err(error) = greeting.await.map_err(anyhow::Error::from).flatten() {
+            tell!("The provider serves at {serves_at}. What it is like cannot be said: {error:#}");
+        }
         std::future::pending().await
     };
     let outcome = tokio::select! {
@@ -395,6 +399,8 @@ fn greet(
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(Duration::from_secs(30)))
+        // It is this machine, and the environment may name a proxy.
+        .proxy(None)
         .build()
         .new_agent();
     let mut health = agent
@@ -416,6 +422,9 @@ fn greet(
             say!("  {error}")?;
         }
         return Ok(());
+    }
+    if report["status"] == "paused" {
+        say!("Stopped        the variable paused is set: every call is told to come later")?;
     }
     for error in errors {
         say!("Wrong          {error}")?;

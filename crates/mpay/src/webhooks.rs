@@ -6,21 +6,22 @@ use anyhow::{Context, bail};
 use base64ct::{Base64, Encoding};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use mpay_client::proxy_to;
 use mpay_ledger::json::{Event, Group, Groups};
 use mpay_notify::{Message, Webhook};
 use rand::RngExt;
 use serde_json::Value;
 
 use crate::{
-    api::{Access, Api},
+    api::{Access, Api, Refused},
     terminal::clean,
 };
 
 /// The pause between two questions to the provider.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Events asked for at once.
-const PAGE: u32 = 100;
+/// Events asked for at once: the most that the API gives.
+const PAGE: u32 = 200;
 
 /// The arguments of `mpay webhooks`.
 #[derive(Debug, Args)]
@@ -81,14 +82,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .timeout_global(Some(Duration::from_secs(30)))
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .proxy(proxy_to(&arguments.forward))
             .build()
             .new_agent(),
         cursor: "0".to_owned(),
     };
     let mut out = mpay::say::output();
     if !arguments.all {
-        // The end of the list, which is known once it was read.
-        while listener.page()?.1 {}
+        listener.go_to_the_end()?;
     }
     writeln!(out, "Secret     {secret}")?;
     writeln!(
@@ -137,6 +138,34 @@ impl Listener {
             .to_owned();
         let events = page.get("events").and_then(Value::as_array);
         Ok((events.cloned().unwrap_or_default(), more))
+    }
+
+    /// Begins with what comes next. The API refuses a place beyond the end of the list, and takes any before it, so the
+    /// end is found with few questions, however long the list is.
+    fn go_to_the_end(&mut self) -> anyhow::Result<()> {
+        let (mut there, mut beyond) = (0, 1);
+        while self.is_in_the_list(beyond)? {
+            (there, beyond) = (beyond, beyond * 2);
+        }
+        while beyond - there > 1 {
+            let middle = there + (beyond - there) / 2;
+            match self.is_in_the_list(middle)? {
+                true => there = middle,
+                false => beyond = middle,
+            }
+        }
+        // With the name of the store, by which a restored one is told. What has come meanwhile is read here.
+        self.cursor = there.to_string();
+        while self.page()?.1 {}
+        Ok(())
+    }
+
+    fn is_in_the_list(&self, place: u64) -> anyhow::Result<bool> {
+        match self.api.get(&format!("events?cursor={place}&limit=1")) {
+            Ok(_) => Ok(true),
+            Err(error) if Refused::status_of(&error) == Some(410) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Forwards the next events. Gives whether there may be more.
@@ -244,7 +273,7 @@ mod tests {
                 let (head, body) = request(&mut stream);
                 let path = head.split(' ').nth(1).unwrap();
                 let answer = match path {
-                    "/api/events?cursor=0&limit=100" => format!(
+                    "/api/events?cursor=0&limit=200" => format!(
                         r#"{{"events": [{ORDER}, {{"index": 9, "unreadable": true}}, {PAYMENT}], "cursor": "aa-2", "next": "aa-2"}}"#
                     ),
                     "/api/payments?cursor=1&limit=1" => {
@@ -264,18 +293,62 @@ mod tests {
         (origin, receiver)
     }
 
+    fn listener(origin: &str, secret: &str) -> Listener {
+        let url = Webhook::parse_url(&format!("{origin}/hook"), true).unwrap();
+        Listener {
+            api: Api::to(origin, "t"),
+            webhook: Webhook::new(url, &[secret]).unwrap(),
+            events: Groups::parse("payments").unwrap(),
+            agent: ureq::Agent::new_with_defaults(),
+            cursor: "0".to_owned(),
+        }
+    }
+
+    /// Plays the events of a provider whose list has so many, and counts the questions.
+    fn serve_events(length: u64) -> (String, mpsc::Receiver<u64>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let (head, _) = request(&mut stream);
+                let place = head.split("cursor=").nth(1).unwrap();
+                let place: u64 = place.split('&').next().unwrap().parse().unwrap();
+                let (status, answer) = match place <= length {
+                    true => (
+                        "200 OK",
+                        format!(r#"{{"events": [], "cursor": "aa-{place}"}}"#),
+                    ),
+                    false => ("410 Gone", r#"{"detail": "beyond the end"}"#.to_owned()),
+                };
+                let length = answer.len();
+                write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{answer}").unwrap();
+                if sender.send(place).is_err() {
+                    break;
+                }
+            }
+        });
+        (origin, receiver)
+    }
+
+    #[test]
+    fn the_end_of_a_long_list_is_found_with_few_questions() {
+        for length in [0, 1, 2, 3, 200, 201, 10_000_000] {
+            let (origin, asked) = serve_events(length);
+            let mut listener = listener(&origin, &new_secret());
+            listener.go_to_the_end().unwrap();
+            assert_eq!(listener.cursor, format!("aa-{length}"));
+            let questions = asked.try_iter().count();
+            assert!(questions <= 60, "{length}: {questions}");
+        }
+    }
+
     #[test]
     fn what_happens_is_forwarded_as_the_provider_posts_it() {
         let (origin, received) = serve();
         let secret = new_secret();
-        let url = Webhook::parse_url(&format!("{origin}/hook"), true).unwrap();
-        let mut listener = Listener {
-            api: Api::to(&origin, "t"),
-            webhook: Webhook::new(url, &[&secret]).unwrap(),
-            events: Groups::parse("payments").unwrap(),
-            agent: ureq::Agent::new_with_defaults(),
-            cursor: "0".to_owned(),
-        };
+        let mut listener = listener(&origin, &secret);
         let mut out = Vec::new();
         assert!(listener.pass(&mut out).unwrap());
         let (head, body) = received.try_recv().unwrap();

@@ -5,7 +5,9 @@
 //! commit; with `synchronous=FULL` an acknowledged write survives the death of the process and of the
 //! machine. The journal mode stays with the file, and Spin works with it.
 
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,15 +47,22 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file, and makes the folder, the file and the table if they are missing.
+    /// Opens the file, and makes the folder, the file and the table if they are missing: folder and files for
+    /// their owner alone.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| Error::Folder {
+            let mut made = DirBuilder::new();
+            let made = made.recursive(true).mode(0o700).create(folder);
+            made.map_err(|source| Error::Folder {
                 path: folder.to_owned(),
                 source: Arc::new(source),
             })?;
         }
+        // SQLite would let others read it, and gives the files beside it the same rights. If it cannot be made, that is
+        // told by SQLite; if it is there, its rights are somebody's choice.
+        let mut file = OpenOptions::new();
+        let _ = file.write(true).create_new(true).mode(0o600).open(&path);
         let before = Identity::of(&path).ok();
         let connection = connect(&path, OpenFlags::default())?;
         // SQLite answers with the mode it could take; any is durable, the log is only the faster
@@ -294,6 +303,29 @@ mod tests {
             let name = "Ion Țurcanu".as_bytes();
             assert!(!bytes.windows(name.len()).any(|part| part == name));
         }
+    }
+
+    #[tokio::test]
+    async fn a_store_is_made_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_folder, path) = temporary();
+        let database = Database::open(path.clone()).unwrap();
+        database.set(STORE, pairs(&[("a", "1")])).await.unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let folder = path.parent().unwrap();
+        assert_eq!(mode(folder), 0o700);
+        let files: Vec<_> = std::fs::read_dir(folder).unwrap().collect();
+        assert_eq!(files.len(), 3, "{files:?}");
+        for file in files {
+            let file = file.unwrap().path();
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+        // Rights that somebody has given stay.
+        drop(database);
+        let shared = PermissionsExt::from_mode(0o640);
+        std::fs::set_permissions(&path, shared).unwrap();
+        drop(Database::open(path.clone()).unwrap());
+        assert_eq!(mode(&path), 0o640);
     }
 
     #[test]

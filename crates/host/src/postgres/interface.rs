@@ -198,7 +198,7 @@ fn failed(error: tokio_postgres::Error) -> wit::Error {
             severity: told.severity().to_owned(),
             code: told.code().code().to_owned(),
             message: told.message().to_owned(),
-            // It may hold values.
+            // It may hold values. So `as_text` is without it, too.
             detail: None,
             extras: Vec::new(),
         }),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
 use super::tls::Tls;
@@ -203,13 +204,69 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An error with its reasons, of which none holds an address or a value.
+/// An error with its reasons. Of what the server has said these are severity, message and code: its detail and
+/// its hint may hold values of a row.
 pub(crate) fn in_words(error: &tokio_postgres::Error) -> String {
     let mut words = error.to_string();
     let mut reason = std::error::Error::source(error);
     while let Some(error) = reason {
-        words = format!("{words}: {error}");
+        words = match error.downcast_ref::<DbError>() {
+            Some(told) => format!(
+                "{words}: {}: {} ({})",
+                told.severity(),
+                told.message(),
+                told.code().code()
+            ),
+            None => format!("{words}: {error}"),
+        };
         reason = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers whoever connects with an error of these fields.
+    fn refusing(fields: &'static [(u8, &'static str)]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut length = [0; 4];
+            stream.read_exact(&mut length).unwrap();
+            let mut rest = vec![0; u32::from_be_bytes(length) as usize - 4];
+            stream.read_exact(&mut rest).unwrap();
+            let mut body = Vec::new();
+            for (kind, text) in fields {
+                body.push(*kind);
+                body.extend(text.as_bytes());
+                body.push(0);
+            }
+            body.push(0);
+            let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+            stream
+                .write_all(&[b"E", &length[..], &body].concat())
+                .unwrap();
+        });
+        format!("postgres://u:hush@127.0.0.1:{port}/d?sslmode=disable")
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_server_is_told_without_what_may_hold_values() {
+        let url = refusing(&[
+            (b'S', "ERROR"),
+            (b'V', "ERROR"),
+            (b'C', "23505"),
+            (b'M', "duplicate key value"),
+            (b'D', "Key (key)=(order/TAX/Ion) already exists."),
+            (b'H', "Ask Ion."),
+        ]);
+        let refused = connect(&url, None).await.map(drop).unwrap_err();
+        assert_eq!(refused, "db error: ERROR: duplicate key value (23505)");
+    }
 }

@@ -144,7 +144,7 @@ impl Load<'_> {
         next: &AtomicUsize,
         exhausted: &AtomicBool,
     ) -> anyhow::Result<Measured> {
-        let agent = super::agent();
+        let agent = super::agent(self.url);
         let mut random = rand::rng();
         let mut measured = Measured::new()?;
         // Only what is answered is repeated.

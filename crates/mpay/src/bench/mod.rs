@@ -22,7 +22,7 @@ use mpay::{
     roles::{Cast, Roles},
     tell,
 };
-use mpay_client::{Answer, Client, Confirmation, encode_query};
+use mpay_client::{Answer, Client, Confirmation, encode_query, proxy_to};
 use rand::RngExt;
 use serde_json::json;
 use wsse::{Algorithms, Content, Signer};
@@ -187,7 +187,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Payments of a load test must not get into real books.
 fn refuse_production(url: &str) -> anyhow::Result<()> {
     let health = format!("{}/health", url.trim_end_matches('/'));
-    let reply = agent().get(&health).call();
+    let reply = agent(&health).get(&health).call();
     let mut reply =
         reply.with_context(|| format!("cannot reach {url}: is the provider running?"))?;
     let health: serde_json::Value = reply.body_mut().read_json().unwrap_or_default();
@@ -199,11 +199,12 @@ fn refuse_production(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn agent() -> ureq::Agent {
+fn agent(url: &str) -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(Duration::from_secs(60)))
         .no_delay(true)
+        .proxy(proxy_to(url))
         .build()
         .new_agent()
 }
@@ -335,7 +336,7 @@ impl Bench<'_> {
             let workers: Vec<_> = (0..threads)
                 .map(|_| {
                     scope.spawn(|| {
-                        let agent = agent();
+                        let agent = agent(&self.arguments.url);
                         let mut made = Vec::new();
                         loop {
                             let n = next.fetch_add(1, Ordering::Relaxed);

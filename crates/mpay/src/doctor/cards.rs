@@ -22,7 +22,11 @@ pub fn examine<'a>(
 ) -> anyhow::Result<()> {
     let order_id = OrderId::parse(NO_PAYMENT)?;
     let ask = GetState { order_id };
-    let http = Http::new(std::time::Duration::from_secs(arguments.timeout), tls);
+    let http = Http::new(
+        gateway,
+        std::time::Duration::from_secs(arguments.timeout),
+        tls,
+    );
     for (name, terminal) in terminals {
         let request = ask.request(terminal)?;
         let url = format!("{gateway}{}", request.path());

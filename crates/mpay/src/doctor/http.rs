@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use mpay_client::proxy_to;
 use ureq::tls::TlsConfig;
 
 /// More than any answer has.
@@ -26,14 +27,15 @@ pub struct Reply {
 }
 
 impl Http {
-    /// A client that waits so long, and speaks TLS so.
-    pub fn new(timeout: Duration, tls: TlsConfig) -> Http {
+    /// A client for an address, that waits so long, and speaks TLS so.
+    pub fn new(url: &str, timeout: Duration, tls: TlsConfig) -> Http {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(timeout))
             .tls_config(tls)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .proxy(proxy_to(url))
             .build()
             .new_agent();
         Http { agent }

@@ -29,6 +29,9 @@ const LARGE: usize = 64 << 10;
 
 const OTHER_PORT: &str = "Is the provider running, and is the address right? `mpay up` prints the address where it listens.";
 
+/// What to do about InternalError.
+const LOG: &str = "The provider's log says why: its store or its configuration.";
+
 struct Examination<'a> {
     /// The address that calls go to.
     url: String,
@@ -38,6 +41,8 @@ struct Examination<'a> {
     tls: Option<Vec<u8>>,
     /// Seconds by which the provider's clock is ahead.
     ahead: i64,
+    /// True if it says that it is stopped on purpose: then InternalError is what every call gets.
+    is_paused: bool,
     findings: &'a mut Findings,
 }
 
@@ -54,10 +59,11 @@ pub fn examine(
     let (host, port, is_tls) = host_of(url)?;
     let mut examination = Examination {
         url: url.split(['?', '#']).next().unwrap_or(url).to_owned(),
-        http: Http::new(timeout, tls.config(false)?),
+        http: Http::new(url, timeout, tls.config(false)?),
         caller,
         tls: None,
         ahead: 0,
+        is_paused: false,
         findings,
     };
     if is_tls {
@@ -76,6 +82,7 @@ const OFFICE_HEALTH: &str = mpay_office::health::HEALTH;
 
 /// The state that a door tells of itself.
 struct Health {
+    is_paused: bool,
     environment: String,
     version: String,
     errors: Vec<String>,
@@ -86,7 +93,7 @@ impl Health {
     /// `None` if it is not this provider's answer.
     fn read(reply: &Reply) -> Option<Self> {
         let health: serde_json::Value = serde_json::from_slice(&reply.body).ok()?;
-        health["status"].as_str()?;
+        let status = health["status"].as_str()?;
         let lines = |name: &str| {
             let lines = health[name].as_array().into_iter().flatten();
             lines
@@ -95,6 +102,7 @@ impl Health {
         };
         let text = |name: &str| health[name].as_str().unwrap_or("?").to_owned();
         Some(Self {
+            is_paused: status == "paused",
             environment: text("environment"),
             version: text("version"),
             errors: lines("errors"),
@@ -151,7 +159,7 @@ impl Examination<'_> {
                     "MPay would not connect either: use one of a public authority, for this host name, with its intermediate certificates. If it is of an authority of your own on purpose, give that with --tls-authority.",
                 );
                 // The rest can be looked at all the same: nothing secret is sent.
-                self.http = Http::new(timeout, trusting);
+                self.http = Http::new(&health, timeout, trusting);
                 match self.http.get(&health) {
                     Ok(reply) => reply,
                     Err(error) => return self.unreachable(&error),
@@ -187,6 +195,13 @@ impl Examination<'_> {
 
     /// Tells what a door says of itself, unless the other door has said it.
     fn tell(&mut self, health: &Health) {
+        if health.is_paused && !std::mem::replace(&mut self.is_paused, true) {
+            self.findings.wrong(
+                "paused",
+                "the provider is stopped: MPay and everybody else is told to come later, and nothing is recorded",
+                "Set the variable paused to false when the reason is gone, and restart, unless the host reads variables anew.",
+            );
+        }
         for line in &health.errors {
             let (id, advice) = advice_of(line).unwrap_or((
                 "variables",
@@ -350,10 +365,18 @@ impl Examination<'_> {
             Answer::Signed(verified) => match fault_code(&verified) {
                 None => self.answers_strangers(),
                 Some(code) => {
-                    self.findings.ok(
-                        "unsigned-call",
-                        format!("a call without a signature gets the signed fault {code}"),
-                    );
+                    let text = format!("a call without a signature gets the signed fault {code}");
+                    match code.as_str() {
+                        "AuthenticationFailed" => self.findings.ok("unsigned-call", text),
+                        // It answers so to everything, and that is said already.
+                        "InternalError" if self.is_paused => {}
+                        "InternalError" => self.findings.wrong("unsigned-call", text, LOG),
+                        _ => self.findings.warning(
+                            "unsigned-call",
+                            text,
+                            "AuthenticationFailed is what MPay expects.",
+                        ),
+                    }
                     self.look_at_signer(verified.signer());
                 }
             },
@@ -481,6 +504,14 @@ impl Examination<'_> {
 
     /// Calls as MPay does, if there is a key to sign with.
     fn call_signed(&mut self) -> anyhow::Result<()> {
+        if self.is_paused {
+            self.findings.note(
+                "signed-call",
+                "no signed call was made: while the provider is stopped, all get the same answer",
+                "Ask again when it goes on.",
+            );
+            return Ok(());
+        }
         if self.caller.signer.is_none() {
             self.findings.note(
                 "signed-call",
@@ -550,7 +581,7 @@ impl Examination<'_> {
             Some("InternalError") => self.findings.wrong(
                 "signed-call",
                 "a signed call is answered with InternalError",
-                "The provider's log says why: its store or its configuration.",
+                LOG,
             ),
             None | Some("UnknownOrder" | "InvalidParameter") => {
                 self.findings.ok(

@@ -1,5 +1,7 @@
 //! The store of the books: in a file, in Redis or in PostgreSQL.
 
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
 use mpay::state::is_being_replaced;
 use mpay_host::{Database, KEY_VALUE_FILE, Manifest, Options, Store, backup::Server};
 use tokio::runtime::Runtime;
@@ -42,6 +44,16 @@ pub fn examine(
         );
         return Ok(());
     }
+    if can_others_read(&file) {
+        findings.warning(
+            "store-readable",
+            format!(
+                "every user of this machine can read {}: orders, payers' names, evidence",
+                file.display()
+            ),
+            "Take the right away: `chmod 700` for its folder. `mpay up` makes both for their owner alone, Spin does not.",
+        );
+    }
     // Before the first start there is none.
     match Database::has_log(&file) {
         Ok(true) => findings.ok("store", format!("{} has a write-ahead log", file.display())),
@@ -56,6 +68,19 @@ pub fn examine(
         Err(_) => {}
     }
     Ok(())
+}
+
+/// True if users who are neither the owner nor of the group can read a file, by its own rights and by those of every
+/// folder on the way.
+fn can_others_read(file: &Path) -> bool {
+    let may = |path: &Path, right: u32| {
+        let mode = path.metadata().map(|data| data.permissions().mode());
+        mode.is_ok_and(|mode| mode & right != 0)
+    };
+    let whole = file.canonicalize();
+    whole.is_ok_and(|file| {
+        may(&file, 0o004) && file.ancestors().skip(1).all(|folder| may(folder, 0o001))
+    })
 }
 
 fn examine_server(server: &Server, findings: &mut Findings) -> anyhow::Result<()> {

@@ -2,11 +2,13 @@
 
 mod archive;
 mod backup;
+mod backup_unit;
 mod card_crash;
 mod commands;
 mod crash;
 mod deployment;
 mod full_disk;
+mod lost_answer;
 mod proxy;
 mod readers;
 mod restore;
@@ -328,6 +330,40 @@ fn what_a_receiver_missed_is_delivered_by_itself_after_the_next_start() {
         assert_ne!(length, 0, "{}", String::from_utf8_lossy(&request));
         request.extend_from_slice(&part[..length]);
     }
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_not_asked_for_the_provider_of_this_machine() {
+    let state = tempfile::tempdir().unwrap();
+    for variable in ["ALL_PROXY", "HTTP_PROXY"] {
+        let mut command = mpay();
+        command
+            .args(["up", "--listen", "127.0.0.1:0", "--state-dir"])
+            .arg(state.path())
+            // Nobody listens there.
+            .env(variable, "http://127.0.0.1:1");
+        let up = Up::of(&mut command);
+        assert!(up.greeting.contains("Health "), "{}", up.greeting);
+        let mut call = mpay();
+        call.args(["call", "details", "DEMO-1", "--url", &up.url])
+            .env(variable, "http://127.0.0.1:1");
+        let called = call.output().unwrap();
+        assert!(called.status.success(), "{called:?}");
+        up.kill();
+    }
+}
+
+#[test]
+fn a_provider_that_is_stopped_says_so_at_its_start() {
+    let state = tempfile::tempdir().unwrap();
+    let paused = ["--variable", "paused=true"];
+    let up = Up::start_with(state.path(), "127.0.0.1:0", &paused);
+    assert!(
+        up.greeting.contains("Stopped        the variable paused"),
+        "{}",
+        up.greeting
+    );
+    up.kill();
 }
 
 #[test]

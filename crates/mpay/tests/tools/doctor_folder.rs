@@ -106,6 +106,40 @@ impl Deployment {
 }
 
 #[test]
+fn a_store_that_others_on_the_machine_can_read_is_found() {
+    let deployment = Deployment::new();
+    let state = deployment.path().join(".spin");
+    fs::create_dir(&state).unwrap();
+    let store = state.join("sqlite_key_value.db");
+    let mut header = *b"SQLite format 3\0\x10\0\x01\x01";
+    header[18..].fill(2);
+    fs::write(&store, header).unwrap();
+    let give = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let give_all = |modes: [u32; 3]| {
+        let paths = [deployment.path(), &state, &store];
+        std::iter::zip(paths, modes).for_each(|(path, mode)| give(path, mode));
+    };
+    give_all([0o755, 0o755, 0o644]);
+    deployment.finds(
+        "warning",
+        "store-readable",
+        &["every user of this machine", "chmod 700"],
+    );
+    // Each is enough; those of a group are somebody's choice.
+    for modes in [
+        [0o700, 0o755, 0o644],
+        [0o755, 0o750, 0o644],
+        [0o755, 0o755, 0o640],
+    ] {
+        give_all(modes);
+        let outcome = deployment.doctor(&[]);
+        assert!(!outcome.stdout.contains("every user"), "{outcome:#?}");
+    }
+}
+
+#[test]
 fn the_store_is_looked_at_where_it_is() {
     let deployment = Deployment::new();
     let state = deployment.path().join(".spin");

@@ -729,6 +729,57 @@ fn hostile_answers_cannot_act_on_the_terminal() {
 }
 
 #[test]
+fn a_provider_that_is_stopped_is_found() {
+    let provider = Provider::with(&[("paused", "true")]);
+    let words = [
+        "the provider is stopped",
+        "Set the variable paused to false",
+        "no signed call was made",
+    ];
+    finds(&provider.url, "wrong", "paused", &words);
+}
+
+#[test]
+fn a_call_without_a_signature_that_is_refused_for_another_reason_is_not_well() {
+    let stub = |code: &'static str| {
+        let signer = Signer::from_pem(&read("service.key.pem"), &read("service.pem")).unwrap();
+        serve(move |request| match request.method.as_str() {
+            "GET" if request.path == "/health" => Response::healthy(),
+            "GET" => Response::new(200, "text/xml", WSDL),
+            _ => {
+                let lifetime = Duration::from_secs(300);
+                let now = Timestamp::now();
+                let body = signer.sign(&fault(code), Algorithms::SHA1, now, lifetime);
+                Response::new(500, "text/xml", body.unwrap())
+            }
+        })
+    };
+    for (code, mark) in [("InternalError", "wrong"), ("UnknownOrder", "warning")] {
+        let outcome = doctor(&stub(code), &["--json"]);
+        let json = outcome.json();
+        let findings = json[0]["findings"].as_array().unwrap();
+        let unsigned = findings
+            .iter()
+            .find(|finding| finding["id"] == "unsigned-call");
+        assert_eq!(unsigned.unwrap()["mark"], mark, "{outcome:#?}");
+    }
+}
+
+#[test]
+fn a_proxy_of_the_environment_does_not_come_between_this_machine_and_itself() {
+    let provider = Provider::start();
+    let folder = tempfile::tempdir().unwrap();
+    for variable in ["ALL_PROXY", "https_proxy", "HTTP_PROXY"] {
+        let asked = mpay(folder.path())
+            .args(["doctor", &provider.url])
+            // Nobody listens there.
+            .env(variable, "http://127.0.0.1:1")
+            .output();
+        Outcome::of(asked.unwrap()).expect(0, &["is up, for environment test"]);
+    }
+}
+
+#[test]
 fn a_connection_that_breaks_off_is_found() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

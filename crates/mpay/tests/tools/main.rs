@@ -9,6 +9,7 @@ mod keys;
 mod messages;
 mod orders;
 mod provider;
+mod stop;
 mod support;
 mod terminal;
 mod verify;

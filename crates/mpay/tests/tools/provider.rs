@@ -40,36 +40,42 @@ fn built() -> PathBuf {
     BUILT.get_or_init(built).clone()
 }
 
+/// The host of a provider with these variables beside those that it needs, and the folder of its data.
+pub fn options(variables: &[(&str, &str)]) -> (Options, TempDir) {
+    let state = tempfile::tempdir().unwrap();
+    let mut options = Options::new(workspace().join("spin.toml"));
+    mpay::refusals::as_component(&mut options);
+    options.listen = ([127, 0, 0, 1], 0).into();
+    options.state_dir = Some(state.path().to_owned());
+    options.components = Some(built());
+    options.log = Log::new(std::io::sink());
+    let defaults = [
+        ("environment", "test".to_owned()),
+        ("service_ids", "TAX".to_owned()),
+        ("service_key", read("service.key.pem")),
+        ("service_certificate", read("service.pem")),
+        ("mpay_certificates", read("mpay.pem")),
+        ("access", manager(TOKEN)),
+        ("bank_account", "MD24AG000225100013104168".to_owned()),
+        ("bank_code", "AGRNMD2X".to_owned()),
+        ("bank_fiscal_code", "1000000000007".to_owned()),
+        ("beneficiary_name", "Primăria Exemplu".to_owned()),
+    ];
+    let given = variables
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()));
+    let all = defaults.into_iter().chain(given);
+    options.variables = all.map(|(name, value)| (name.to_owned(), value)).collect();
+    (options, state)
+}
+
 impl Provider {
     pub fn start() -> Provider {
         Provider::with(&[])
     }
 
     pub fn with(variables: &[(&str, &str)]) -> Provider {
-        let state = tempfile::tempdir().unwrap();
-        let mut options = Options::new(workspace().join("spin.toml"));
-        mpay::refusals::as_component(&mut options);
-        options.listen = ([127, 0, 0, 1], 0).into();
-        options.state_dir = Some(state.path().to_owned());
-        options.components = Some(built());
-        options.log = Log::new(std::io::sink());
-        let defaults = [
-            ("environment", "test".to_owned()),
-            ("service_ids", "TAX".to_owned()),
-            ("service_key", read("service.key.pem")),
-            ("service_certificate", read("service.pem")),
-            ("mpay_certificates", read("mpay.pem")),
-            ("access", manager(TOKEN)),
-            ("bank_account", "MD24AG000225100013104168".to_owned()),
-            ("bank_code", "AGRNMD2X".to_owned()),
-            ("bank_fiscal_code", "1000000000007".to_owned()),
-            ("beneficiary_name", "Primăria Exemplu".to_owned()),
-        ];
-        let given = variables
-            .iter()
-            .map(|(name, value)| (*name, (*value).to_owned()));
-        let all = defaults.into_iter().chain(given);
-        options.variables = all.map(|(name, value)| (name.to_owned(), value)).collect();
+        let (options, state) = options(variables);
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(Server::start(options)).unwrap();
         Provider {

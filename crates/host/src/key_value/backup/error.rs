@@ -52,7 +52,11 @@ pub enum BackupError {
     #[error("{0} was written to while it was read: stop every host first")]
     Written(String),
     /// It would be written over.
-    #[error("{0} is not empty; nothing is written over")]
+    #[error(
+        "{0} is not empty; nothing is written over. If an earlier `mpay restore` of this file may have put the books \
+         there, they are whole: `mpay backup OTHER-FILE --from ADDRESS` then says the same SHA-256 as this file has. \
+         Otherwise give the address of an empty one"
+    )]
     NotEmpty(String),
     /// Servers keep one store.
     #[error("{} has the store {store} besides, which cannot be put there", path.display())]

@@ -1,7 +1,8 @@
 //! A backup put in the place of a file.
 
 use std::{
-    fs,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -47,7 +48,9 @@ pub fn prepare(
 ) -> Result<Prepared, BackupError> {
     let held = check(backup)?;
     if let Some(folder) = database.parent() {
-        fs::create_dir_all(folder).map_err(|source| io_error(folder, source))?;
+        let mut made = DirBuilder::new();
+        let made = made.recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| io_error(folder, source))?;
     }
     let part = Part::beside(database)?;
     copy(backup, &part.0, &progress)?;

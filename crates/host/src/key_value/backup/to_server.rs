@@ -3,6 +3,7 @@
 use std::{cell::RefCell, path::Path};
 
 use rusqlite::{Connection, OpenFlags};
+use tokio_postgres::error::Severity;
 
 use super::{
     super::redis::Redis,
@@ -161,9 +162,23 @@ async fn into_postgres(
     if counted.end().sha256 != held.sha256 {
         return Err(server.failed("what it holds is not what was written; nothing was put back"));
     }
-    // Whatever went wrong here, the deed may be done.
-    let committed = client.batch_execute("COMMIT").await;
-    committed.map_err(|_| BackupError::PerhapsWhole(server.to_string()))
+    match client.batch_execute("COMMIT").await {
+        // The answer may be lost after the deed, and then the books are whole, and may be in use.
+        Err(error) if !is_rolled_back(&error) => Err(BackupError::PerhapsWhole(server.to_string())),
+        committed => committed.map_err(at),
+    }
+}
+
+/// True if an error of `COMMIT` says that nothing was committed: one of the server's own that ends the transaction, and
+/// neither the connection (`FATAL`) nor the server (`PANIC`). Classes 08 and XX and the code 40003, "statement
+/// completion unknown", do not say so either.
+fn is_rolled_back(error: &tokio_postgres::Error) -> bool {
+    const UNKNOWN: [&str; 3] = ["08", "40003", "XX"];
+    error.as_db_error().is_some_and(|told| {
+        let code = told.code().code();
+        told.parsed_severity() == Some(Severity::Error)
+            && !UNKNOWN.iter().any(|unknown| code.starts_with(unknown))
+    })
 }
 
 async fn into_redis(
