@@ -869,6 +869,12 @@ pub fn parameters() -> Map<String, Value> {
             json!({"type": "string", "minLength": 1}),
         ),
         (
+            "person",
+            "query",
+            "Only orders that name this person, where an erasure for the same `customer_id` finds it: as the customer, in the value of a property, or in an alias or metadata that are marked as `personal`.",
+            text(255),
+        ),
+        (
             "metadata",
             "query",
             "Only orders with this pair of metadata: its name, a colon and its value.",

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The parameters that filter orders.
-pub(super) const FILTERS: [&str; 14] = [
+pub(super) const FILTERS: [&str; 15] = [
     "cursor",
     "limit",
     "status",
@@ -33,6 +33,7 @@ pub(super) const FILTERS: [&str; 14] = [
     "alias",
     "customer_id",
     "customer_name",
+    "person",
     "metadata",
     "amount_due",
     "due_from",
@@ -43,6 +44,10 @@ pub(super) const FILTERS: [&str; 14] = [
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RegisterAnswer<'a> {
     orders: Vec<RegisteredAnswer<'a>>,
+    /// Number of orders that this page leaves out because a record of theirs is damaged: `POST /api/repair` mends
+    /// what can be mended.
+    #[serde(skip_serializing_if = "super::reconciliation::is_none")]
+    damaged: usize,
     /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -112,6 +117,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         .collect();
     let answer = RegisterAnswer {
         orders: orders?,
+        damaged: page.damaged,
         next: next_if_any(call, page.next).await?,
     };
     json(StatusCode::OK, &answer)
@@ -128,6 +134,8 @@ pub(super) struct Filter {
     /// An alias, and the service to which it belongs.
     alias: Option<(ServiceId, OrderKey)>,
     customer_id: Option<Text<13>>,
+    /// A code of a person, wherever an erasure for this code finds it.
+    person: Option<Text<255>>,
     customer_name: Option<NameSearch>,
     /// The name and value of a pair in the metadata.
     metadata: Option<(String, String)>,
@@ -173,6 +181,7 @@ impl Filter {
             service,
             alias,
             customer_id: query.parsed("customer_id", Text::parse)?,
+            person: query.parsed("person", Text::parse)?,
             customer_name: query.parsed("customer_name", NameSearch::parse)?,
             metadata: query.parsed("metadata", |text| {
                 let pair = text.split_once(':');
@@ -224,6 +233,10 @@ impl Filter {
             self.status.is_none_or(|status| state.status(now) == status)
                 && self.review.is_none_or(|review| review.is_among(state))
                 && state.order().is_some_and(|order| self.is_wanted(order))
+                && self
+                    .person
+                    .as_ref()
+                    .is_none_or(|person| order.names(person.as_str()))
                 && self.amount_due.is_none_or(|amount| {
                     [state.total(now), state.amount_due(now)].contains(&Some(amount))
                 })

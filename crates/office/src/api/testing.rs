@@ -112,6 +112,12 @@ impl Api {
         Answer::of(answer.await)
     }
 
+    /// The headers of the resource at an address.
+    pub async fn head(&self, address: &str) -> HeaderMap {
+        let answer = self.answer("HEAD", address, "", "", b"").await;
+        answer.headers().clone()
+    }
+
     /// Makes a call whose answer is not text: status, media type and content.
     pub async fn bytes(
         &self,

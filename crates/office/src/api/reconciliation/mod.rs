@@ -89,7 +89,7 @@ pub(super) struct PaidLine {
     refund: bool,
 }
 
-fn is_none(count: &usize) -> bool {
+pub(super) fn is_none(count: &usize) -> bool {
     *count == 0
 }
 

@@ -79,6 +79,9 @@ pub struct Register {
     pub orders: Vec<Listed>,
     /// Cursor of the next page; `None` on the last page.
     pub next: Option<String>,
+    /// Number of orders that are left out because a record of theirs is damaged.
+    #[serde(default)]
+    pub damaged: u64,
 }
 
 /// An order, with the members that only its own page shows.
@@ -105,13 +108,14 @@ struct Line {
 }
 
 /// The filters of the list, named as the API's parameters.
-const FILTERS: [&str; 11] = [
+const FILTERS: [&str; 12] = [
     "service_id",
     "status",
     "review",
     "alias",
     "customer_name",
     "customer_id",
+    "person",
     "amount_due",
     "due_from",
     "due_to",
@@ -245,13 +249,13 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     }
     let filters_chosen = chosen(desk)?;
     let mut address = format!("orders?limit=50{filters_chosen}");
-    if let Some(cursor) = desk.query.text("cursor") {
-        address.push_str(&format!("&cursor={}", encode(&cursor)));
-    }
+    let from_here = from_here(desk);
+    address.push_str(&from_here);
     let page: Register = desk.document(Ask::get(&address)).await?;
     let title = desk.t("menu-orders");
     let next = page
         .next
+        .as_ref()
         .map(|next| desk.link(&format!("/admin/orders?cursor={next}{filters_chosen}")));
     let content = html! {
         h1 { (title) }
@@ -266,15 +270,32 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             p { (desk.t(if next.is_some() { "none-so-far" } else { "no-orders" })) }
         } @else {
             (table(desk, &page.orders))
+            (left_out(desk, &page))
             p.actions {
                 a href=(desk.link(&format!("/admin/notices?{}", filters_chosen.trim_start_matches('&')))) { (desk.t("notices")) }
-                a href={ "/admin/export?format=xlsx" (filters_chosen) } { (desk.t("export-xlsx")) }
-                a href={ "/admin/export?format=csv&separator=semicolon" (filters_chosen) } { (desk.t("export-csv")) }
+                a href={ "/admin/export?format=xlsx" (filters_chosen) (from_here) } { (desk.t("export-xlsx")) }
+                a href={ "/admin/export?format=csv&separator=semicolon" (filters_chosen) (from_here) } { (desk.t("export-csv")) }
             }
+            @if next.is_some() || !from_here.is_empty() { p.hint { (desk.t("export-from-here")) } }
         }
         @if let Some(next) = next.filter(|_| key.is_none()) { p { a.button href=(next) { (desk.t("further")) } } }
     };
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+/// The cursor of the page's address, after `&`; empty if the page begins with the newest order.
+pub fn from_here<P: Platform>(desk: &Desk<'_, P>) -> String {
+    let cursor = desk.query.text("cursor");
+    cursor.map_or_else(String::new, |cursor| format!("&cursor={}", encode(&cursor)))
+}
+
+/// A note that orders are left out because a record of theirs is damaged.
+pub fn left_out<P: Platform>(desk: &Desk<'_, P>, page: &Register) -> Markup {
+    html! {
+        @if page.damaged > 0 {
+            p.alert { (desk.with("orders-damaged", &[("count", page.damaged.into())])) }
+        }
+    }
 }
 
 /// The filters of the page's address, each after `&`.
