@@ -135,6 +135,7 @@ latest-orders = Latest orders
 no-orders = There are no orders.
 none-so-far = Nothing found so far; look further.
 no-such-order = There is no order of this number.
+number-of-several = Several services have an order of this number.
 new-order = New order
 further = Further
 for-what = What for

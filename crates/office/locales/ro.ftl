@@ -136,6 +136,7 @@ latest-orders = Ultimele comenzi
 no-orders = Nu este nicio comandă.
 none-so-far = Încă nimic găsit; căutați mai departe.
 no-such-order = Nu există o comandă cu acest număr.
+number-of-several = Mai multe servicii au o comandă cu acest număr.
 new-order = Comandă nouă
 further = Mai departe
 for-what = Pentru ce

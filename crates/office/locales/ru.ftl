@@ -136,6 +136,7 @@ latest-orders = Последние заказы
 no-orders = Заказов нет.
 none-so-far = Пока ничего не найдено; ищите дальше.
 no-such-order = Заказа с таким номером нет.
+number-of-several = Заказ с таким номером есть у нескольких услуг.
 new-order = Новый заказ
 further = Дальше
 for-what = За что

@@ -231,6 +231,7 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     // If the number is that of an order, the browser goes to the order at once.
     let key = desk.query.text("order_key");
     let service = desk.query.text("service_id");
+    let mut of_number: Vec<Listed> = Vec::new();
     if let Some(key) = &key {
         for id in desk.config.service_ids() {
             let address = format!("orders/{}/{}", encode(id.as_str()), encode(key));
@@ -240,12 +241,15 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             if !is_meant {
                 continue;
             }
-            match desk.call(Ask::get(&address)).await {
-                Ok(_) => return Ok(Answer::see_other(&desk.link(&format!("/admin/{address}")))),
+            match desk.document(Ask::get(&address)).await {
+                Ok(order) => of_number.push(order),
                 Err(problem) if problem.status() == StatusCode::NOT_FOUND => {}
                 Err(problem) => return Err(problem),
             }
         }
+    }
+    if let [order] = of_number.as_slice() {
+        return Ok(Answer::see_other(&desk.link(&order.path())));
     }
     let filters_chosen = chosen(desk)?;
     let mut address = format!("orders?limit=50{filters_chosen}");
@@ -259,7 +263,10 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         .map(|next| desk.link(&format!("/admin/orders?cursor={next}{filters_chosen}")));
     let content = html! {
         h1 { (title) }
-        @if key.is_some() { p.alert role="alert" { (desk.t("no-such-order")) } }
+        @if !of_number.is_empty() {
+            p role="status" { (desk.t("number-of-several")) }
+            (table(desk, &of_number))
+        } @else if key.is_some() { p.alert role="alert" { (desk.t("no-such-order")) } }
         (filters(desk))
         @if desk.may(&CLERKS) {
             p { a.button href=(desk.link("/admin/orders/new")) { (desk.t("new-order")) } }

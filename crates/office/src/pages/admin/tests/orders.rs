@@ -466,6 +466,36 @@ async fn notices_are_of_the_orders_that_can_be_paid_and_were_chosen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_number_of_several_services_shows_the_order_of_each() {
+    let office = Office::new();
+    for service in ["TAX", "SCHOOL"] {
+        let mut json = order_json("7", "10");
+        json.service_id = Some(service.to_owned());
+        put(
+            &office.memory,
+            &json.to_order().unwrap(),
+            Precondition::None,
+        )
+        .await
+        .unwrap();
+    }
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser.get("/admin/orders?order_key=7").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    for said in [
+        "/admin/orders/TAX/7?",
+        "/admin/orders/SCHOOL/7?",
+        "Mai multe servicii",
+    ] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    let page = browser
+        .get("/admin/orders?order_key=7&service_id=SCHOOL")
+        .await;
+    let found = page.header("location");
+    assert_eq!(found, "/admin/orders/SCHOOL/7?lang=ro");
+}
+#[tokio::test(start_paused = true)]
 async fn the_list_says_that_a_damaged_order_is_left_out() {
     let office = Office::new();
     for key in ["1", "2"] {
