@@ -12,7 +12,7 @@ use super::{
     endpoint::Endpoint,
     json,
     order_answer::OrderAnswer,
-    query::{OpenReview, Query, below, next_if_any, span},
+    query::{OpenReview, Query, below, next_if_any, not_after, span},
 };
 use crate::{
     access::EVERYBODY,
@@ -169,6 +169,15 @@ impl Filter {
             Some(alias) => Some((service_of_alias(call, service.as_ref())?, alias)),
             None => None,
         };
+        let due = (
+            query.parsed("due_from", time::parse_start)?,
+            query.parsed("due_to", time::parse)?,
+        );
+        if let (Some(from), Some(to)) = due
+            && to < from
+        {
+            return Err(not_after("due_to", "due_from"));
+        }
         Ok(Self {
             cursor: below(call, query).await?,
             status: query.parsed("status", |text| {
@@ -189,10 +198,7 @@ impl Filter {
                     .ok_or("must be a name and a value, such as cost_centre:4512")
             })?,
             amount_due: query.parsed("amount_due", Money::parse)?,
-            due: (
-                query.parsed("due_from", time::parse_start)?,
-                query.parsed("due_to", time::parse)?,
-            ),
+            due,
         })
     }
 

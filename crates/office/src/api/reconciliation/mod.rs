@@ -162,6 +162,9 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
             ));
         }
     };
+    if query.get("date").is_some_and(|date| date.contains('T')) {
+        return Err(Problem::field("date", "must be a day, such as 2026-11-30"));
+    }
     let span = span(&query, first, last)?;
     let reconciliation = match part {
         Part::Lines => reconcile(call, span, after).await?,
