@@ -12,7 +12,7 @@ use super::{
     endpoint::Endpoint,
     file, order_table,
     query::{Query, next_if_any},
-    register::{FILTERS, Filter},
+    register::Filter,
     table,
 };
 use crate::{
@@ -28,6 +28,27 @@ use serde_json::json;
 /// a person reads as many, so its file has what it shows.
 const PAGES: usize = 20;
 
+/// The filters of the list, and the form of the file.
+const PARAMETERS: [&str; 17] = [
+    "cursor",
+    "limit",
+    "status",
+    "review",
+    "registered_from",
+    "registered_to",
+    "service_id",
+    "alias",
+    "customer_id",
+    "customer_name",
+    "person",
+    "metadata",
+    "amount_due",
+    "due_from",
+    "due_to",
+    "format",
+    "separator",
+];
+
 #[derive(Clone, Copy)]
 enum Format {
     Csv,
@@ -41,6 +62,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders/export",
         roles: &EVERYBODY,
+        parameters: &PARAMETERS,
         answer: |call, _, _| Box::pin(get(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -86,8 +108,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 /// Answers orders, the newest first, in a form that can be imported unchanged. If there are more, the header
 /// `Link` has the address of the next part.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let names: Vec<_> = FILTERS.into_iter().chain(["format", "separator"]).collect();
-    let query = Query::read(call.query, &names)?;
+    let query = Query::of(call)?;
     let formats = [
         ("csv", Format::Csv),
         ("xlsx", Format::Xlsx),

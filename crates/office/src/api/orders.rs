@@ -33,6 +33,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders/{service}/{key}",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, values, _| {
             Box::pin(async move { get(call, &values.service()?, &values.key()?).await })
         },
@@ -65,6 +66,7 @@ pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
         method: "PUT",
         path: "orders/{service}/{key}",
         roles: &CLERKS,
+        parameters: &["strict"],
         answer: |call, values, body| {
             Box::pin(async move { put(call, &values.service()?, &values.key()?, body).await })
         },
@@ -93,7 +95,7 @@ pub async fn put<P: Platform>(
     key: &OrderKey,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let is_strict = strict(call.query)?;
+    let is_strict = strict(call)?;
     let json = read_as_answered(call, service, key, body).await?;
     let is_silent = json.status.is_none();
     let warn = |state: &OrderState| {
@@ -174,6 +176,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "orders",
         roles: &CLERKS,
+        parameters: &["strict"],
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -198,7 +201,7 @@ pub async fn post<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     // A repetition is not judged again, but a malformed request is refused the first time and later.
-    let is_strict = strict(call.query)?;
+    let is_strict = strict(call)?;
     // The key is valid per caller, since another caller may have chosen the same.
     let request = format!("{} {}", call.caller.name, idempotency_key(call.headers)?);
     let json: OrderJson = read_object(body)?;
@@ -300,6 +303,7 @@ pub const fn patch_endpoint<P: Platform>() -> Endpoint<P> {
         method: "PATCH",
         path: "orders/{service}/{key}",
         roles: &CLERKS,
+        parameters: &["strict"],
         answer: |call, values, body| {
             Box::pin(async move { patch(call, &values.service()?, &values.key()?, body).await })
         },
@@ -334,7 +338,7 @@ pub async fn patch<P: Platform>(
             format!("A change is sent as `Content-Type: {MERGE_PATCH}`."),
         ));
     }
-    let is_strict = strict(call.query)?;
+    let is_strict = strict(call)?;
     let patch: Value = read_object(body)?;
     change(call, service, key, |state| {
         let mut json = OrderJson::from(existing(state, key)?);
@@ -356,6 +360,7 @@ pub const fn delete_endpoint<P: Platform>() -> Endpoint<P> {
         method: "DELETE",
         path: "orders/{service}/{key}",
         roles: &CLERKS,
+        parameters: &[],
         answer: |call, values, _| {
             Box::pin(async move { delete(call, &values.service()?, &values.key()?).await })
         },
@@ -552,8 +557,8 @@ pub(super) fn accept<P: Platform>(
 }
 
 /// `?strict=true`: warnings become errors.
-fn strict(query: &str) -> Result<bool, Problem> {
-    let query = Query::read(query, &["strict"])?;
+fn strict<P>(call: &Call<'_, P>) -> Result<bool, Problem> {
+    let query = Query::of(call)?;
     let strict = query.word("strict", &[("true", true), ("false", false)])?;
     Ok(strict == Some(true))
 }

@@ -11,23 +11,35 @@ use crate::{
     store::{Cursor, NoCursor, Platform, Span},
 };
 
-/// The parameters of a query. Each is known, and occurs once at most.
+/// The parameters of a query. Each occurs once at most, and is one that the endpoint has:
+/// [`Endpoint::call`](super::Endpoint::call) refuses others.
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the parameters of a call, which may have these names.
+    /// The parameters of a call.
+    pub fn of<P>(call: &Call<'_, P>) -> Result<Self, Problem> {
+        Self::parse(call.query)
+    }
+
+    /// Reads a query whose parameters must be among these names.
     pub fn read(query: &str, names: &[&str]) -> Result<Self, Problem> {
+        let read = Self::parse(query)?;
+        let is_known = |(name, _): &(String, String)| names.contains(&name.as_str());
+        if read.0.iter().all(is_known) {
+            return Ok(read);
+        }
+        let names = match names {
+            [] => "It takes no parameters.".to_owned(),
+            names => format!("Of parameters there are: {}.", names.join(", ")),
+        };
+        Err(Problem::new(StatusCode::BAD_REQUEST, names))
+    }
+
+    fn parse(query: &str) -> Result<Self, Problem> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode_form(name)?;
-            if !names.contains(&name.as_str()) {
-                let names = match names {
-                    [] => "It takes no parameters.".to_owned(),
-                    names => format!("Of parameters there are: {}.", names.join(", ")),
-                };
-                return Err(Problem::new(StatusCode::BAD_REQUEST, names));
-            }
             if pairs.iter().any(|(known, _)| *known == name) {
                 return Err(Problem::field(&name, "is given twice"));
             }

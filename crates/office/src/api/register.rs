@@ -69,6 +69,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders",
         roles: &EVERYBODY,
+        parameters: &FILTERS,
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -99,7 +100,7 @@ pub async fn to_review<P: Platform>(call: &Call<'_, P>) -> Result<usize, Problem
 
 /// Answers a part of the register.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &FILTERS)?;
+    let query = Query::of(call)?;
     let limit = query.number("limit", 100, 1..=200)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let filter = Filter::read(call, &query).await?;

@@ -162,7 +162,7 @@ impl Api {
         };
         let endpoints = endpoints();
         let (endpoint, values) = Endpoint::find(&endpoints, path, &method).unwrap();
-        let answer = (endpoint.answer)(&call, &values, body).await;
+        let answer = endpoint.call(&call, &values, body).await;
         answer.unwrap_or_else(Problem::into_response)
     }
 

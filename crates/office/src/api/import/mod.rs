@@ -118,6 +118,14 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "orders/import",
         roles: &CLERKS,
+        parameters: &[
+            "strict",
+            "dry_run",
+            "encoding",
+            "columns",
+            "batch",
+            "service_id",
+        ],
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -156,17 +164,7 @@ pub async fn post<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     // A mistake in a parameter concerns all rows, so it is answered once.
-    let query = Query::read(
-        call.query,
-        &[
-            "strict",
-            "dry_run",
-            "encoding",
-            "columns",
-            "batch",
-            "service_id",
-        ],
-    )?;
+    let query = Query::of(call)?;
     let flag = [("true", true), ("false", false)];
     let is_strict = query.word("strict", &flag)? == Some(true);
     let intent = match query.word("dry_run", &flag)? {

@@ -25,6 +25,7 @@ pub const fn approve_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "payments/manual/{index}/approve",
         roles: &MANAGERS,
+        parameters: &[],
         answer: |call, values, _| Box::pin(async move { approve(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {

@@ -129,6 +129,7 @@ pub const fn propose_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "payments/manual",
         roles: &BOOKKEEPERS,
+        parameters: &[],
         answer: |call, _, body| Box::pin(propose(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -249,6 +250,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "payments/manual",
         roles: &EVERYBODY,
+        parameters: &["open", "cursor", "limit"],
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -262,7 +264,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers proposals.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["open", "cursor", "limit"])?;
+    let query = Query::of(call)?;
     let is_open = query.word("open", &[("true", true), ("false", false)])?;
     let limit = query.number("limit", 100, 1..=200)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -289,6 +291,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "payments/manual/{index}",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, values, _| Box::pin(async move { get(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -323,6 +326,7 @@ pub const fn propose_void_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "payments/{id}/void",
         roles: &BOOKKEEPERS,
+        parameters: &[],
         answer: |call, values, body| {
             Box::pin(async move { propose_void(call, &values.id()?, body).await })
         },
@@ -384,6 +388,7 @@ pub const fn withdraw_endpoint<P: Platform>() -> Endpoint<P> {
         method: "DELETE",
         path: "payments/manual/{index}",
         roles: &BOOKKEEPERS,
+        parameters: &[],
         answer: |call, values, _| Box::pin(async move { withdraw(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {
