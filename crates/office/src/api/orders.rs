@@ -125,11 +125,25 @@ async fn read_as_answered<P: Platform>(
     body: &[u8],
 ) -> Result<OrderJson, Problem> {
     let document: Members = read_object(body)?;
-    if !document.have_any(&DERIVED) && !document.have_any(&["status"]) {
+    if !may_be_answer(&document) {
         return read_object(body);
     }
     let stored = call.store.orders().get(service, key).await?;
-    let current = match &stored {
+    as_answered(call, document, stored.as_ref())
+}
+
+/// True if a document has members that an answer of the API has.
+pub(super) fn may_be_answer(document: &Members) -> bool {
+    document.have_any(&DERIVED) || document.have_any(&["status"])
+}
+
+/// Reads a document that may be an earlier answer about an order, by the order as it stands.
+pub(super) fn as_answered<P: Platform>(
+    call: &Call<'_, P>,
+    document: Members,
+    stored: Option<&StoredOrder>,
+) -> Result<OrderJson, Problem> {
+    let current = match stored {
         Some(stored) => serde_json::to_vec(&OrderAnswer::of(call, stored)?),
         None => Ok(b"{}".to_vec()),
     };
@@ -145,9 +159,7 @@ async fn read_as_answered<P: Platform>(
     let status = document.get("status");
     let status = status.as_ref().and_then(Value::as_str);
     // `Refunded` was computed as well if everything was refunded by card and no reference of a refund is given.
-    let is_given_back = stored
-        .as_ref()
-        .is_some_and(|stored| stored.state.is_given_back())
+    let is_given_back = stored.is_some_and(|stored| stored.state.is_given_back())
         && document.get("refund_reference").is_none();
     let is_set = |status: &str| match SetStatus::parse(status) {
         Some(SetStatus::Refunded) => !is_given_back,
