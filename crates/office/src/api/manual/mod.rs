@@ -546,8 +546,11 @@ async fn refuse_recorded<P: Platform>(
     confirmation: &Confirmation,
 ) -> Result<(), Problem> {
     let id = &confirmation.payment_id;
-    if call.store.payments().get(id).await?.is_some() {
-        return Err(already_recorded());
+    if let Some(known) = call.store.payments().get(id).await? {
+        return Err(match known.state.voided {
+            Some(_) => voided(),
+            None => already_recorded(),
+        });
     }
     // A payment by card under this id must not meet a payment that a person typed.
     match call.store.card_payments().get(id).await? {
@@ -557,6 +560,15 @@ async fn refuse_recorded<P: Platform>(
         )),
         None => Ok(()),
     }
+}
+
+/// The PaymentID of a voided payment names that payment for ever, and MPay's own confirmation after it. A second
+/// entry by hand under it could not be told from MPay's.
+fn voided() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "The payment of this PaymentID was entered by hand and voided, and is not entered again under it. Enter the right one under this PaymentID with an ending, such as -2. If MPay confirms this PaymentID after all, that is a payment of its own: then void the one with the ending, so that the money counts once.",
+    )
 }
 
 fn already_recorded() -> Problem {

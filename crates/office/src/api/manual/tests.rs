@@ -507,3 +507,39 @@ async fn all_that_is_wrong_with_a_proposal_is_named_at_once() {
     fields.sort_unstable();
     assert_eq!(fields, ["amount", "note", "paid_at", "payment_id"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_error_about_a_voided_payment_says_how_its_money_is_entered_and_counts_once() {
+    let (api, other, _) = entered().await;
+    let id = propose_void(&api).await;
+    let approve = async |id: &Value| {
+        let answer = send(&other, "POST", &format!("payments/manual/{id}/approve"), "").await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    approve(&id).await;
+    let refused = send(&api, "POST", "payments/manual", &proposal()).await;
+    assert_eq!(refused.status, 409);
+    for said in ["voided", "with an ending, such as -2", "then void the one"] {
+        assert!(refused.text.contains(said), "{}", refused.text);
+    }
+    let ended = proposal().replace("\"M\"", "\"M-2\"");
+    let ended = send(&api, "POST", "payments/manual", &ended).await;
+    assert_eq!(ended.status, 201, "{}", ended.text);
+    approve(&ended.json()["id"]).await;
+    let paid = async || api.get("orders/TAX/1").await.json()["amount_paid"].clone();
+    assert_eq!(paid().await, "10.00");
+    // MPay confirms the voided one after all, and the stand-in is voided.
+    assert_eq!(confirm_of(&api, "1", "10.00").await, Recorded::New);
+    assert_eq!(paid().await, "20.00");
+    let refused = send(&api, "POST", "payments/manual", &proposal()).await;
+    assert!(
+        refused.text.contains("recorded already"),
+        "{}",
+        refused.text
+    );
+    let note = r#"{"note": "MPay has confirmed M"}"#;
+    let void = send(&api, "POST", "payments/M-2/void", note).await;
+    assert_eq!(void.status, 201, "{}", void.text);
+    approve(&void.json()["id"]).await;
+    assert_eq!(paid().await, "10.00");
+}

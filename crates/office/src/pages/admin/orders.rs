@@ -3,7 +3,7 @@
 use http::StatusCode;
 use maud::{Markup, html};
 use mpay_door::Problem;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -51,6 +51,9 @@ struct Paid {
     received_at: Option<String>,
     voided: Option<ByHand>,
     manual: Option<ByHand>,
+    /// True if it is MPay's own, after one of the same number was entered by hand and voided.
+    #[serde(default)]
+    after_void: bool,
 }
 
 /// A flag that a person has closed.
@@ -70,6 +73,8 @@ struct ByHand {
     proposed_by: String,
     approved_by: String,
     note: String,
+    /// MPay's later confirmation of the payment.
+    confirmed: Option<IgnoredAny>,
 }
 
 /// A page of orders.
@@ -464,7 +469,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
             @if listed.payments.is_empty() { p { (desk.t("no-payments")) } }
             ul.payments {
                 @for payment in listed.payments.iter().rev() {
-                    li { (paid(desk, payment, &listed.path(), is_even)) }
+                    li { (paid(desk, payment, &listed.path(), is_even)) (stand_ins(desk, payment, &listed.payments)) }
                 }
             }
             @if desk.may(&BOOKKEEPERS) {
@@ -530,6 +535,23 @@ fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str, is_even: bo
             }
         }
         span.property { a href={ "/admin/payments/" (id) "/evidence" } { (desk.t("evidence")) } }
+    }
+}
+
+/// Beside a payment that MPay confirmed after its entry by hand was voided: what else may be entries of the same
+/// money.
+fn stand_ins<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, all: &[Paid]) -> Markup {
+    let is_unconfirmed = |by: &ByHand| by.confirmed.is_none();
+    let others = all.iter().filter(|other| {
+        other.voided.is_none() && other.manual.as_ref().is_some_and(is_unconfirmed)
+    });
+    html! {
+        @if payment.after_void {
+            span.property {
+                (desk.t("after-void"))
+                @for other in others { " " code { (other.payment_id) } }
+            }
+        }
     }
 }
 

@@ -119,3 +119,54 @@ async fn a_payment_that_cannot_be_keeps_what_was_typed() {
         assert!(page.text.contains("value=\"Extras\""), "{}", page.text);
     }
 }
+
+/// Two payments of one sum of money would count it twice, so whoever sees the second is told of the first.
+#[tokio::test(start_paused = true)]
+async fn what_mpay_confirms_after_a_void_names_what_was_entered_by_hand_instead() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    let accountant = office.sign_in(Role::Accountant).await;
+    let manager = office.sign_in(Role::Manager).await;
+    let approve = async |page: Page| {
+        assert_eq!(page.status, 303, "{}", page.text);
+        let proposal = page.header("location").split('?').next().unwrap();
+        let approved = manager.send(proposal, &[("do", "approve")]).await;
+        assert_eq!(approved.status, 303, "{}", approved.text);
+    };
+    let enter = async |id: &str| {
+        let form = [
+            ("service_id", "TAX"),
+            ("order_key", "1"),
+            ("payment_id", id),
+            ("amount", "10"),
+            ("paid_at", "2026-05-31"),
+            ("note", "Extras"),
+        ];
+        accountant.send("/admin/payments/manual", &form).await
+    };
+    approve(enter("P-9").await).await;
+    let void = "/admin/payments/P%2D9/void";
+    approve(accountant.send(void, &[("note", "Suma greșită")]).await).await;
+    let refused = enter("P-9").await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text.contains("de exemplu -2"), "{}", refused.text);
+    approve(enter("P-9-2").await).await;
+    let says = "după ce introducerea manuală";
+    let order = accountant.get("/admin/orders/TAX/1").await;
+    assert!(!order.text.contains(says), "{}", order.text);
+
+    let (confirmation, mut payment) = crate::store::testing::payment("P-9", "1", "10");
+    payment.after_void = true;
+    let evidence = Evidence::new(&secret(), b"<m/>", "P-9", b"c", "accepted");
+    payment.evidence = evidence.id().to_owned();
+    let store = Ledger::new(office.memory.clone());
+    let order = crate::store::StoredOrder::default();
+    let payments = store.payments();
+    let recorded = payments.record(&confirmation, &payment, &order, &evidence, None);
+    recorded.await.unwrap();
+    let order = accountant.get("/admin/orders/TAX/1").await;
+    let (_, note) = order.text.split_once(says).unwrap();
+    let note = note.split_once("</span>").unwrap().0;
+    assert!(note.contains("<code>P-9-2</code>"), "{note}");
+    assert!(!note.contains("<code>P-9</code>"), "{note}");
+}
