@@ -24,7 +24,7 @@ use crate::{
         FieldError, MetadataJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
         VoidProposalJson,
     },
-    store::{self, Decision, Platform, StoredOrder, StoredPayment, StoredProposal},
+    store::{self, Decision, Platform, StoredOrder, StoredProposal},
 };
 
 #[cfg(feature = "description")]
@@ -84,6 +84,10 @@ pub(super) struct ProposalAnswer {
     withdrawn_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn_by: Option<String>,
+    /// True if the proposal is approved, but what it proposes was not done: the store failed, or something else
+    /// came between. Approve it again, or withdraw it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    not_carried_out: bool,
 }
 
 #[derive(Serialize)]
@@ -98,7 +102,9 @@ enum ProposedAnswer {
 
 impl From<StoredProposal> for ProposalAnswer {
     fn from(stored: StoredProposal) -> Self {
+        let not_carried_out = stored.is_unfinished();
         let mut answer = Self {
+            not_carried_out,
             id: stored.index,
             proposed_at: time::format(stored.proposed_at),
             proposed: match stored.proposed {
@@ -393,7 +399,7 @@ pub const fn withdraw_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "withdrawProposal", "Withdraws a proposal")
-                .describe("The proposal can no longer be approved. A repetition changes nothing.")
+                .describe("The proposal can no longer be approved. One that is approved can be withdrawn only while it is `not_carried_out`. A repetition changes nothing.")
                 .takes(["index"])
                 .answers(
                     200,
@@ -414,33 +420,16 @@ pub async fn withdraw<P: Platform>(
     let withdrawn = Decision::Withdrawn {
         by: call.caller.name.clone(),
     };
-    if !is_withdrawn(&call.store.proposals().decide(&stored, &withdrawn).await?) {
+    call.store.proposals().decide(&stored, &withdrawn).await?;
+    // Who approved it may have carried it out meanwhile, and then the withdrawal does not count.
+    let stored = find(call, id).await?;
+    if !matches!(stored.decided, Some((_, Decision::Withdrawn { .. }))) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "The proposal is approved. What it entered can be voided: `POST /api/payments/{id}/void`.",
         ));
     }
-    answer(call, StatusCode::OK, id).await
-}
-
-fn is_withdrawn(decision: &Decision) -> bool {
-    matches!(decision, Decision::Withdrawn { .. })
-}
-
-/// The payment that a proposal has entered; `None` if it entered none.
-async fn entered_by<P: Platform>(
-    call: &Call<'_, P>,
-    stored: &StoredProposal,
-) -> Result<Option<StoredPayment>, Problem> {
-    let store::Proposed::Payment(proposal) = &stored.proposed else {
-        return Ok(None);
-    };
-    let id = PaymentId::parse(&proposal.payment_id).map_err(Problem::internal)?;
-    let payment = call.store.payments().get(&id).await?;
-    Ok(payment.filter(|payment| {
-        let manual = payment.payment.manual.as_ref();
-        manual.is_some_and(|manual| manual.proposal == stored.index)
-    }))
+    json(StatusCode::OK, &ProposalAnswer::from(stored))
 }
 
 async fn find<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<StoredProposal, Problem> {

@@ -60,6 +60,8 @@ pub struct Proposal {
     approved_by: Option<String>,
     withdrawn_at: Option<String>,
     withdrawn_by: Option<String>,
+    #[serde(default)]
+    not_carried_out: bool,
 }
 
 /// A page of proposals, as the API lists them.
@@ -129,6 +131,7 @@ fn waiting<P: Platform>(desk: &Desk<'_, P>, open: &Proposals) -> Markup {
                     li {
                         a href=(desk.link(&format!("/admin/payments/manual/{}", proposal.id))) { (desk.t("proposal")) " " (proposal.id) }
                         span { (desk.t(proposal.what())) }
+                        @if proposal.not_carried_out { span.mark.bad { (desk.t("proposal-unfinished")) } }
                         @if let (Some(amount), Some(currency)) = (&proposal.amount, &proposal.currency) { strong.amount { (money(desk, amount, currency)) } }
                         span.property { (proposal.order_key) " · " (proposal.by) ", " (moment(desk, &proposal.proposed_at)) }
                     }
@@ -187,7 +190,8 @@ fn to<P: Platform>(desk: &Desk<'_, P>, id: u64) -> Answer {
 pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let proposal: Proposal = desk.document(Ask::get(path)).await?;
     let title = format!("{} {}", desk.t("proposal"), proposal.id);
-    let is_open = proposal.approved_by.is_none() && proposal.withdrawn_by.is_none();
+    let is_open = proposal.not_carried_out
+        || (proposal.approved_by.is_none() && proposal.withdrawn_by.is_none());
     let is_own = proposal.by == desk.principal.name;
     let order = format!(
         "/admin/orders/{}/{}",
@@ -195,6 +199,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
         encode(&proposal.order_key)
     );
     let (kind, state) = match (&proposal.approved_by, &proposal.withdrawn_by) {
+        _ if proposal.not_carried_out => ("bad", "proposal-unfinished"),
         (Some(_), _) => ("good", "proposal-approved"),
         (None, Some(_)) => ("bad", "proposal-withdrawn"),
         (None, None) => ("busy", "proposal-open"),
@@ -226,6 +231,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
             }
         }
         @if is_open {
+            @if proposal.not_carried_out { p { (desk.t("unfinished-hint")) } }
             @if is_own { p { (desk.t("needs-another-person")) } }
             div.actions {
                 @if desk.may(&MANAGERS) && !is_own { (action(desk, path, "approve", "do-approve")) }

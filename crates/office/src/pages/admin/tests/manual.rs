@@ -120,6 +120,42 @@ async fn a_payment_that_cannot_be_keeps_what_was_typed() {
     }
 }
 
+
+#[tokio::test(start_paused = true)]
+async fn what_is_approved_and_not_entered_is_shown_and_withdrawn() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Accountant).await;
+    let form = [
+        ("service_id", "TAX"),
+        ("order_key", "1"),
+        ("payment_id", "P-9"),
+        ("amount", "10"),
+        ("paid_at", "2026-05-31"),
+        ("note", "Extras"),
+    ];
+    let page = browser.send("/admin/payments/manual", &form).await;
+    let proposal = page.header("location").split('?').next().unwrap();
+    let id = proposal.rsplit('/').next().unwrap().parse().unwrap();
+    let store = Ledger::new(office.memory.clone());
+    let stored = store.proposals().get(id).await.unwrap().unwrap();
+    let by = "manager".to_owned();
+    let approved = crate::store::Decision::Approved { by };
+    store.proposals().decide(&stored, &approved).await.unwrap();
+    let says = "aprobată, neîndeplinită";
+    for address in [proposal, "/admin/payments/manual"] {
+        let page = browser.get(address).await;
+        assert!(page.text.contains(says), "{}", page.text);
+    }
+    let page = office.sign_in(Role::Manager).await.get(proposal).await;
+    for button in ["value=\"approve\"", "value=\"withdraw\""] {
+        assert!(page.text.contains(button), "{}", page.text);
+    }
+    let page = browser.send(proposal, &[("do", "withdraw")]).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let page = browser.get(proposal).await;
+    assert!(page.text.contains("retrasă") && !page.text.contains(says));
+}
 /// Two payments of one sum of money would count it twice, so whoever sees the second is told of the first.
 #[tokio::test(start_paused = true)]
 async fn what_mpay_confirms_after_a_void_names_what_was_entered_by_hand_instead() {
