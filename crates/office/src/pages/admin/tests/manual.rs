@@ -120,6 +120,70 @@ async fn a_payment_that_cannot_be_keeps_what_was_typed() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_order_of_several_lines_in_another_currency_is_paid_by_hand() {
+    let office = Office::new();
+    let order: OrderJson = serde_json::from_value(serde_json::json!({
+        "service_id": "TAX", "order_key": "1", "reason": "Taxă", "currency": "EUR",
+        "lines": [
+            {"line_id": "a", "reason": "Studii", "amount_due": "10"},
+            {"line_id": "b", "reason": "Cămin", "amount_due": "5"}
+        ]
+    }))
+    .unwrap();
+    put(
+        &office.memory,
+        &order.to_order().unwrap(),
+        Precondition::None,
+    )
+    .await
+    .unwrap();
+    let browser = office.sign_in(Role::Accountant).await;
+    let address = "/admin/payments/manual";
+    let mut form = vec![
+        ("service_id", "TAX"),
+        ("order_key", "1"),
+        ("payment_id", "P-9"),
+        ("amount", "12,50"),
+        ("paid_at", "2026-05-31"),
+        ("note", "Extras"),
+    ];
+    // The lines are asked for once the order is known, and what was typed stays.
+    let page = browser.send(address, &form).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    for said in ["name=\"line-a\"", "Cămin", "EUR", "value=\"12,50\""] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    // From the order's page they are there at once.
+    let at_once = browser
+        .get(&format!("{address}?service_id=TAX&order_key=1"))
+        .await;
+    assert!(at_once.text.contains("name=\"line-b\""), "{}", at_once.text);
+    let lines_of = page.field("lines-of");
+    form.extend([("line-a", "10"), ("line-b", ""), ("lines-of", &lines_of)]);
+    let page = browser.send(address, &form).await;
+    assert_eq!(page.status, 422, "the sum of the lines is another");
+    assert!(page.text.contains("value=\"10\""), "{}", page.text);
+    form.retain(|(name, _)| *name != "line-b");
+    form.push(("line-b", "2,50"));
+    // Amounts that were typed for the lines of another order are asked for again.
+    let mut other = form.clone();
+    other.retain(|(name, _)| *name != "lines-of");
+    other.push(("lines-of", "/admin/orders/TAX/2"));
+    assert_eq!(browser.send(address, &other).await.status, 200);
+    let page = browser.send(address, &form).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let proposal = page.header("location").split('?').next().unwrap();
+    let manager = office.sign_in(Role::Manager).await;
+    let page = manager.get(proposal).await;
+    for said in ["a: 10,00", "b: 2,50", "12,50\u{A0}EUR"] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    let approved = manager.send(proposal, &[("do", "approve")]).await;
+    assert_eq!(approved.status, 303, "{}", approved.text);
+    let order = stored(&office.memory, "1").await.unwrap();
+    assert_eq!(order.state.amount_paid().to_string(), "12.50");
+}
 
 #[tokio::test(start_paused = true)]
 async fn what_is_approved_and_not_entered_is_shown_and_withdrawn() {
@@ -156,6 +220,7 @@ async fn what_is_approved_and_not_entered_is_shown_and_withdrawn() {
     let page = browser.get(proposal).await;
     assert!(page.text.contains("retrasă") && !page.text.contains(says));
 }
+
 /// Two payments of one sum of money would count it twice, so whoever sees the second is told of the first.
 #[tokio::test(start_paused = true)]
 async fn what_mpay_confirms_after_a_void_names_what_was_entered_by_hand_instead() {

@@ -495,6 +495,7 @@ async fn a_number_of_several_services_shows_the_order_of_each() {
     let found = page.header("location");
     assert_eq!(found, "/admin/orders/SCHOOL/7?lang=ro");
 }
+
 #[tokio::test(start_paused = true)]
 async fn the_list_says_that_a_damaged_order_is_left_out() {
     let office = Office::new();
