@@ -281,7 +281,7 @@ fn an_export_goes_on_where_its_link_says() {
     let mut keys = Vec::new();
     loop {
         let page = provider.text("GET", &path, "", "");
-        assert_eq!(page.name, "attachment; filename=\"orders.ndjson\"");
+        assert_eq!(page.name, "attachment; filename=\"orders-part.ndjson\"");
         for line in page.text.lines() {
             let order: Value = serde_json::from_str(line).unwrap();
             keys.push(order["order_key"].as_str().unwrap().parse::<u32>().unwrap());

@@ -131,6 +131,12 @@ pub(crate) fn parameters() -> Map<String, Value> {
             text(max(|order: &OrderFields| &order.customer_id)),
         ),
         (
+            "person",
+            "query",
+            "Only orders that name this person, where an erasure for the same `customer_id` finds it: as the customer, in the value of a property, or in an alias or metadata that are marked as `personal`.",
+            text(255),
+        ),
+        (
             "customer_name",
             "query",
             "Only orders whose payer's name has, for each of these words, a word that begins with it. Case and diacritics do not matter.",

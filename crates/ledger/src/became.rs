@@ -20,7 +20,7 @@ over_the_log! {
 const TRIES: u32 = 5;
 
 impl<P: Platform> Became<'_, P> {
-    /// Enters an outcome once, and gives the entry for which `is_it` is true, made by this call or by an
+    /// Enters an outcome once, and gives the last entry for which `is_it` is true, made by this call or by an
     /// earlier one. `make` gives the entry, with its event, for a place; `void` fills a place that was
     /// taken and is not needed.
     ///
@@ -37,7 +37,7 @@ impl<P: Platform> Became<'_, P> {
     ) -> Result<T, StoreError> {
         let journal = JournalList::on(self.log);
         let made = |listing: Listing<T>| {
-            let mut entries = listing.entries.into_iter();
+            let mut entries = listing.entries.into_iter().rev();
             entries.find(|entry| is_it(&entry.value))
         };
         for _ in 0..TRIES {

@@ -112,6 +112,17 @@ impl StoredOrder {
         stored
     }
 
+    /// True if its latest version, or one of the payments listed here, names this person, as
+    /// [`Erasure::Customer`](super::Erasure) means it.
+    pub fn names(&self, customer_id: &str) -> bool {
+        let order = self.state.order().map(OrderJson::from);
+        order.is_some_and(|order| order.names(customer_id))
+            || self
+                .payments
+                .iter()
+                .any(|payment| payment.names(customer_id))
+    }
+
     /// The payment of this name, if it is listed here.
     pub(super) fn payment(&self, name: &PaymentName) -> Option<(PaymentJson, RecordedPayment)> {
         let mut payments = self.payments.iter().zip(self.state.payments());

@@ -161,7 +161,7 @@ async fn api<P: Platform>(
         caller,
         effort: api::Effort::PROGRAM,
     };
-    let answer = (endpoint.answer)(&call, &values, &body).await?;
+    let answer = endpoint.call(&call, &values, &body).await?;
     schedule::note(store, endpoint.path, &body, &answer).await;
     Ok(answer)
 }

@@ -53,6 +53,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "archive",
         roles: &EVERYBODY,
+        parameters: &["before", "cursor"],
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -65,7 +66,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 }
 
 async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["before", "cursor"])?;
+    let query = Query::of(call)?;
     let from = cursor(call, &query).await?.unwrap_or_default();
     let before = query.parsed("before", time::parse_start)?;
     let before = before.ok_or_else(|| Problem::field("before", "is missing"))?;
@@ -137,6 +138,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "archive",
         roles: &MANAGERS,
+        parameters: &[],
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -150,7 +152,6 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
 }
 
 async fn post<P: Platform>(call: &Call<'_, P>, body: &[u8]) -> Result<Response<Bytes>, Problem> {
-    Query::read(call.query, &[])?;
     let request: MoveRequest = read_object(body)?;
     let archive = Text::<255>::parse(&request.archive);
     let archive = archive.map_err(|error| Problem::member("archive", error))?;

@@ -128,7 +128,7 @@ fn wallet<'a, P: Platform>(
     call: &Call<'_, P>,
     values: &Values,
 ) -> Result<Wallet<'a, P>, Problem> {
-    let query = Query::read(call.query, &["service_id"])?;
+    let query = Query::of(call)?;
     let service = query.parsed("service_id", ServiceId::parse)?;
     let id = customer(values.text("customer"));
     let id = id.map_err(|error| Problem::field("customer", error))?;
@@ -157,6 +157,7 @@ pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
         method: "PUT",
         path: "card-customers/{customer}",
         roles: &CLERKS,
+        parameters: &["service_id"],
         answer: |call, values, body| Box::pin(put(call, values, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -243,6 +244,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "card-customers/{customer}",
         roles: &EVERYBODY,
+        parameters: &["service_id"],
         answer: |call, values, _| {
             Box::pin(async move {
                 let desk = desk(call)?;
@@ -279,6 +281,7 @@ pub const fn delete_endpoint<P: Platform>() -> Endpoint<P> {
         method: "DELETE",
         path: "card-customers/{customer}",
         roles: &CLERKS,
+        parameters: &["service_id"],
         answer: |call, values, _| {
             Box::pin(async move {
                 let desk = desk(call)?;
@@ -315,6 +318,7 @@ pub const fn cards_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "card-customers/{customer}/cards",
         roles: &EVERYBODY,
+        parameters: &["service_id"],
         answer: |call, values, _| {
             Box::pin(async move {
                 let desk = desk(call)?;
@@ -352,6 +356,7 @@ pub const fn add_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "card-customers/{customer}/cards",
         roles: &CLERKS,
+        parameters: &["service_id"],
         answer: |call, values, body| {
             Box::pin(async move {
                 let desk = desk(call)?;
@@ -397,6 +402,7 @@ pub const fn remove_endpoint<P: Platform>() -> Endpoint<P> {
         method: "DELETE",
         path: "card-customers/{customer}/cards/{card}",
         roles: &CLERKS,
+        parameters: &["service_id"],
         answer: |call, values, _| {
             Box::pin(async move {
                 let desk = desk(call)?;
@@ -433,6 +439,7 @@ pub const fn activate_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "card-customers/{customer}/cards/{card}/activate",
         roles: &CLERKS,
+        parameters: &["service_id"],
         answer: |call, values, body| {
             Box::pin(async move {
                 let desk = desk(call)?;

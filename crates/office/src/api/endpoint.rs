@@ -9,7 +9,7 @@ use http::{Method, Response, StatusCode};
 
 #[cfg(feature = "description")]
 use super::description::{Operation, Schemas};
-use super::{Call, Problem, query::decode};
+use super::{Call, Problem, query::Query};
 use crate::{
     access::Role,
     domain::{OrderKey, PaymentId, ServiceId},
@@ -26,7 +26,10 @@ pub struct Endpoint<P> {
     pub path: &'static str,
     /// The roles that may call it.
     pub roles: &'static [Role],
-    /// Answers a call, by the values of the path's parameters and the body.
+    /// The parameters that its query may have.
+    pub parameters: &'static [&'static str],
+    /// Answers a call, by the values of the path's parameters and the body. [`call`](Self::call) checks the
+    /// query first.
     pub answer: for<'a> fn(&'a Call<'a, P>, &'a Values, &'a [u8]) -> Answer<'a>,
     /// Its description in `openapi.json`.
     #[cfg(feature = "description")]
@@ -66,6 +69,22 @@ impl<P> Endpoint<P> {
         let segments = path.split('/').map(decode).collect::<Result<_, _>>()?;
         let path = endpoint.path;
         Ok((endpoint, Values { path, segments }))
+    }
+
+    /// Answers a call. Every call comes through here, so that no endpoint drops a parameter that it does not
+    /// know: `POST …/refunds?amount=5` would give all back.
+    ///
+    /// # Errors
+    /// A 400 [`Problem`] for a parameter that the endpoint does not have or that is given twice; those of the
+    /// endpoint.
+    pub async fn call(
+        &self,
+        call: &Call<'_, P>,
+        values: &Values,
+        body: &[u8],
+    ) -> Result<Response<Bytes>, Problem> {
+        Query::read(call.query, self.parameters)?;
+        (self.answer)(call, values, body).await
     }
 
     fn takes(&self, method: &Method) -> bool {
@@ -174,10 +193,90 @@ mod tests {
                     caller: &tester,
                     effort: crate::api::Effort::PROGRAM,
                 };
-                let answer = (found.answer)(&call, &values, b"{}").await;
+                let answer = found.call(&call, &values, b"{}").await;
                 let status = answer.unwrap_or_else(Problem::into_response).status();
                 assert!(!status.is_server_error(), "{method} {path}: {status}");
             }
+        }
+    }
+
+    /// `DELETE /api/orders/TAX/1?dry_run=true` must not cancel the order.
+    #[tokio::test(start_paused = true)]
+    async fn every_endpoint_refuses_a_parameter_that_it_does_not_know() {
+        let app = App::new(mpay_door::config::testing::variables());
+        let memory = Memory::new();
+        crate::store::testing::register(&memory, "1", "10")
+            .await
+            .unwrap();
+        memory.take_calls();
+        let store = Ledger::new(memory.clone());
+        let endpoints = endpoints::<Memory>();
+        let tester = Principal::new("tester", Role::Manager).unwrap();
+        for endpoint in &endpoints {
+            let path = endpoint.path.replace("{service}", "TAX");
+            let path = path.replace("{key}", "1").replace("{index}", "1");
+            let path = path.replace(['{', '}'], "");
+            let (found, values) =
+                Endpoint::find(&endpoints, &path, &endpoint.method.parse().unwrap()).unwrap();
+            let twice = endpoint.parameters.first();
+            let twice = twice.map(|name| format!("{name}=1&{name}=1"));
+            for query in ["dry_run_=true", "amount_=5"]
+                .map(str::to_owned)
+                .iter()
+                .chain(&twice)
+            {
+                let call = Call {
+                    app: &app,
+                    config: app.config.as_ref().unwrap(),
+                    store: &store,
+                    headers: &HeaderMap::new(),
+                    query,
+                    caller: &tester,
+                    effort: crate::api::Effort::PROGRAM,
+                };
+                let answer = found.call(&call, &values, b"{}").await;
+                let status = answer.unwrap_or_else(Problem::into_response).status();
+                let name = format!("{} {path}?{query}", endpoint.method);
+                assert_eq!(status, StatusCode::BAD_REQUEST, "{name}");
+                assert_eq!(memory.take_calls(), [""; 0], "{name}");
+            }
+        }
+    }
+
+    /// The document is made of the descriptions, and the check of the endpoints.
+    #[test]
+    fn every_endpoint_has_the_parameters_of_its_description() {
+        let document: serde_json::Value =
+            serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+        for endpoint in endpoints::<Memory>() {
+            let path = document["paths"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .find(|(path, _)| {
+                    let names = |path: &str| {
+                        let parts = path.trim_start_matches("/api/").split('/');
+                        parts
+                            .map(|part| part.split('{').next().unwrap().to_owned())
+                            .collect::<Vec<_>>()
+                    };
+                    names(path) == names(endpoint.path)
+                });
+            let (path, methods) = path.unwrap();
+            let described = &methods[endpoint.method.to_lowercase()]["parameters"];
+            let described = described.as_array().into_iter().flatten();
+            let mut described: Vec<_> = described
+                .map(|parameter| {
+                    let place = parameter["$ref"].as_str().unwrap().trim_start_matches('#');
+                    document.pointer(place).unwrap()
+                })
+                .filter(|parameter| parameter["in"] == "query")
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            let mut taken = endpoint.parameters.to_vec();
+            described.sort_unstable();
+            taken.sort_unstable();
+            assert_eq!(taken, described, "{} {path}", endpoint.method);
         }
     }
 

@@ -48,6 +48,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "erasures",
         roles: &OPERATORS,
+        parameters: &["cursor"],
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -66,7 +67,7 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["cursor"])?;
+    let query = Query::of(call)?;
     let from = cursor(call, &query).await?.unwrap_or_default();
     let request = match body.trim_ascii() {
         b"" => ErasureRequest::default(),

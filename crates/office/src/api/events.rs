@@ -97,6 +97,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "events",
         roles: &EVERYBODY,
+        parameters: &["cursor", "limit"],
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -110,7 +111,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers a part of the journal.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["cursor", "limit"])?;
+    let query = Query::of(call)?;
     let (from, limit) = page(call, &query).await?;
     let page = call
         .store

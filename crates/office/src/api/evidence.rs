@@ -45,6 +45,7 @@ pub const fn of_payment_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "payments/{id}/evidence",
         roles: &EVERYBODY,
+        parameters: &["format"],
         answer: |call, values, _| Box::pin(async move { of_payment(call, &values.id()?).await }),
         #[cfg(feature = "description")]
         description: |_| {
@@ -116,6 +117,7 @@ pub const fn of_refusal_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "refusals/{index}/evidence",
         roles: &EVERYBODY,
+        parameters: &["format"],
         answer: |call, values, _| Box::pin(async move { of_refusal(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |_| {
@@ -158,7 +160,7 @@ enum Format {
 }
 
 fn format<P>(call: &Call<'_, P>) -> Result<Format, Problem> {
-    let query = Query::read(call.query, &["format"])?;
+    let query = Query::of(call)?;
     let format = query.word("format", &[("zip", Format::Zip), ("xml", Format::Xml)])?;
     Ok(format.unwrap_or(Format::Zip))
 }

@@ -12,7 +12,7 @@ use super::{
     endpoint::Endpoint,
     file, order_table,
     query::{Query, next_if_any},
-    register::{FILTERS, Filter},
+    register::Filter,
     table,
 };
 use crate::{
@@ -24,8 +24,30 @@ use crate::{
 #[cfg(feature = "description")]
 use serde_json::json;
 
-/// The most pages of the register that one call reads. Each page looks through a fixed part.
-const PAGES: usize = 10;
+/// The most pages of the register that one call reads. Each page looks through a fixed part. The office's page of
+/// a person reads as many, so its file has what it shows.
+const PAGES: usize = 20;
+
+/// The filters of the list, and the form of the file.
+const PARAMETERS: [&str; 17] = [
+    "cursor",
+    "limit",
+    "status",
+    "review",
+    "registered_from",
+    "registered_to",
+    "service_id",
+    "alias",
+    "customer_id",
+    "customer_name",
+    "person",
+    "metadata",
+    "amount_due",
+    "due_from",
+    "due_to",
+    "format",
+    "separator",
+];
 
 #[derive(Clone, Copy)]
 enum Format {
@@ -40,6 +62,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders/export",
         roles: &EVERYBODY,
+        parameters: &PARAMETERS,
         answer: |call, _, _| Box::pin(get(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -61,6 +84,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
                 "alias",
                 "customer_id",
                 "customer_name",
+                "person",
                 "metadata",
                 "amount_due",
                 "due_from",
@@ -84,8 +108,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 /// Answers orders, the newest first, in a form that can be imported unchanged. If there are more, the header
 /// `Link` has the address of the next part.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let names: Vec<_> = FILTERS.into_iter().chain(["format", "separator"]).collect();
-    let query = Query::read(call.query, &names)?;
+    let query = Query::of(call)?;
     let formats = [
         ("csv", Format::Csv),
         ("xlsx", Format::Xlsx),
@@ -98,20 +121,26 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut orders = Vec::new();
     let mut cursor = filter.cursor;
-    let mut next = None;
+    let (mut next, mut damaged) = (None, 0);
     for _ in 0..PAGES {
         let page = filter.page(call, cursor, limit - orders.len()).await?;
         orders.extend(page.orders);
+        damaged += page.damaged;
         next = page.next;
         if next.is_none() || orders.len() >= limit {
             break;
         }
         cursor = next;
     }
+    // A browser shows no header, so the name says that the file does not have all.
+    let name = match filter.cursor.is_some() || next.is_some() || damaged > 0 {
+        true => "orders-part",
+        false => "orders",
+    };
     let mut response = match format {
-        Format::Csv => as_table(call, tables::Format::Csv(separator), orders)?,
-        Format::Xlsx => as_table(call, tables::Format::Xlsx, orders)?,
-        Format::Ndjson => ndjson(orders)?,
+        Format::Csv => as_table(call, tables::Format::Csv(separator), name, orders)?,
+        Format::Xlsx => as_table(call, tables::Format::Xlsx, name, orders)?,
+        Format::Ndjson => ndjson(name, orders)?,
     };
     if let Some(next) = next_if_any(call, next).await? {
         let link = link("/api/orders/export", call.query, &next)?;
@@ -137,6 +166,7 @@ pub(super) fn link(path: &str, query: &str, next: &str) -> Result<HeaderValue, P
 fn as_table<P: Platform>(
     call: &Call<'_, P>,
     format: tables::Format,
+    name: &str,
     orders: Vec<RegisteredOrder>,
 ) -> Result<Response<Bytes>, Problem> {
     let now = call.store.now();
@@ -164,10 +194,10 @@ fn as_table<P: Platform>(
             )?);
         }
     }
-    table::into_response(sheet, format, "orders")
+    table::into_response(sheet, format, name)
 }
 
-fn ndjson(orders: Vec<RegisteredOrder>) -> Result<Response<Bytes>, Problem> {
+fn ndjson(name: &str, orders: Vec<RegisteredOrder>) -> Result<Response<Bytes>, Problem> {
     let mut lines = Vec::new();
     for order in orders
         .iter()
@@ -176,7 +206,7 @@ fn ndjson(orders: Vec<RegisteredOrder>) -> Result<Response<Bytes>, Problem> {
         serde_json::to_writer(&mut lines, &OrderJson::from(order)).map_err(Problem::internal)?;
         lines.push(b'\n');
     }
-    file("application/x-ndjson", "orders.ndjson", lines)
+    file("application/x-ndjson", &format!("{name}.ndjson"), lines)
 }
 
 #[cfg(test)]
@@ -196,7 +226,7 @@ mod tests {
             let page = api.get(&address).await;
             assert_eq!(
                 page.header("content-disposition"),
-                "attachment; filename=\"orders.ndjson\""
+                "attachment; filename=\"orders-part.ndjson\""
             );
             for line in page.lines() {
                 let order: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -226,6 +256,94 @@ mod tests {
                 400
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_does_not_have_all_says_so_by_its_name() {
+        let api = Api::new();
+        for key in ["1", "2"] {
+            register(&api.memory, key, "5").await.unwrap();
+        }
+        let name = async |query: &str| {
+            let headers = api.head(&format!("orders/export?{query}")).await;
+            let name = headers["content-disposition"].to_str().unwrap();
+            name.to_owned()
+        };
+        for format in ["csv", "xlsx", "ndjson"] {
+            for (query, file) in [
+                ("", "orders"),
+                ("&limit=1", "orders-part"),
+                ("&cursor=2", "orders-part"),
+            ] {
+                let name = name(&format!("format={format}{query}")).await;
+                assert_eq!(name, format!("attachment; filename=\"{file}.{format}\""));
+            }
+        }
+        api.memory.overwrite("order/TAX/1/1", b"{".to_vec());
+        assert!(name("format=csv").await.contains("orders-part.csv"));
+        let list = api.get("orders").await.json();
+        assert_eq!(list["damaged"], 1, "{list}");
+        assert_eq!(list["orders"].as_array().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_person_is_found_where_an_erasure_finds_them() {
+        let api = Api::new();
+        let code = "2000000000006";
+        let long = "x".repeat(255);
+        let document = |more: serde_json::Value| {
+            let mut document = serde_json::json!({
+                "reason": "Taxă", "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "5"}]
+            });
+            let members = document.as_object_mut().unwrap();
+            members.extend(more.as_object().unwrap().clone());
+            document.to_string()
+        };
+        for (key, more) in [
+            ("customer", serde_json::json!({"customer_id": code})),
+            (
+                "alias",
+                serde_json::json!({"aliases": [{"value": code, "personal": true}]}),
+            ),
+            (
+                "metadata",
+                serde_json::json!({"metadata": {"who": {"value": code, "personal": true}}}),
+            ),
+            (
+                "property",
+                serde_json::json!({"properties": [{"name": "Cod", "display_name": "Cod", "value": code}]}),
+            ),
+            (
+                "long",
+                serde_json::json!({"metadata": {"who": {"value": long, "personal": true}}}),
+            ),
+            ("public", serde_json::json!({"metadata": {"who": code}})),
+            ("nobody", serde_json::json!({})),
+        ] {
+            let address = format!("orders/TAX/{key}");
+            let put = api.call("PUT", &address, "", document(more)).await;
+            assert_eq!(put.status, 201, "{key}: {}", put.text);
+        }
+        let found = async |code: &str| {
+            let found = api.get(&format!("orders?person={code}")).await.json();
+            let orders = found["orders"].as_array().unwrap().iter();
+            let mut keys: Vec<_> = orders
+                .map(|order| order["order_key"].as_str().unwrap().to_owned())
+                .collect();
+            keys.sort_unstable();
+            keys
+        };
+        assert_eq!(
+            found(code).await,
+            ["alias", "customer", "metadata", "property"]
+        );
+        assert_eq!(found(&long).await, ["long"]);
+        let file = api.get(&format!("orders/export?person={code}")).await;
+        assert_eq!(file.lines().len(), 5, "{}", file.text);
+        assert_eq!(api.get("orders?person=").await.status, 400);
+        let body = serde_json::json!({"customer_id": code}).to_string();
+        let kept = api.call("POST", "erasures", "", body).await.json();
+        assert_eq!(kept["kept"].as_array().unwrap().len(), 4, "{kept}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,6 +52,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders/{service}/{key}/history",
         roles: &EVERYBODY,
+        parameters: &["cursor", "limit"],
         answer: |call, values, _| {
             Box::pin(async move { get(call, &values.service()?, &values.key()?).await })
         },
@@ -72,7 +73,7 @@ pub async fn get<P: Platform>(
     service: &ServiceId,
     key: &OrderKey,
 ) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["cursor", "limit"])?;
+    let query = Query::of(call)?;
     let limit = usize::try_from(query.number("limit", 100, 1..=200)?).unwrap_or(usize::MAX);
     let before = below(call, &query).await?;
     let orders = call.store.orders();

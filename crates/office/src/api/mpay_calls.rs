@@ -6,7 +6,7 @@ use serde::Serialize;
 
 #[cfg(feature = "description")]
 use super::description::{Operation, as_json};
-use super::{Call, Problem, endpoint::Endpoint, json, query::Query, refusals::RefusalAnswer};
+use super::{Call, Problem, endpoint::Endpoint, json, refusals::RefusalAnswer};
 use crate::{
     access::EVERYBODY,
     domain::time,
@@ -48,6 +48,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "mpay-calls",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, _, _| Box::pin(get(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -67,7 +68,6 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers the outcome of MPay's latest calls.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    Query::read(call.query, &[])?;
     let places = Places::new(call.effort.places);
     let found = call.store.mpay_calls().read_within(&places).await?;
     let last_payment = found.recorded.map(|(at, payment)| LastPaymentAnswer {

@@ -115,6 +115,7 @@ pub const fn payments_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders/{service}/{key}/payments",
         roles: &EVERYBODY,
+        parameters: &["cursor"],
         answer: |call, values, _| {
             Box::pin(async move { payments(call, &values.service()?, &values.key()?).await })
         },
@@ -135,7 +136,7 @@ pub async fn payments<P: Platform>(
     service: &ServiceId,
     key: &OrderKey,
 ) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["cursor"])?;
+    let query = Query::of(call)?;
     let before = below(call, &query).await?;
     let page = call.store.orders().payments(service, key, before).await?;
     let page = page.ok_or_else(no_such_order)?;

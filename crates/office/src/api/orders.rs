@@ -36,6 +36,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders/{service}/{key}",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, values, _| {
             Box::pin(async move { get(call, &values.service()?, &values.key()?).await })
         },
@@ -68,6 +69,7 @@ pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
         method: "PUT",
         path: "orders/{service}/{key}",
         roles: &CLERKS,
+        parameters: &["strict"],
         answer: |call, values, body| {
             Box::pin(async move { put(call, &values.service()?, &values.key()?, body).await })
         },
@@ -96,7 +98,7 @@ pub async fn put<P: Platform>(
     key: &OrderKey,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let is_strict = strict(call.query)?;
+    let is_strict = strict(call)?;
     let json = read_as_answered(call, service, key, body).await?;
     let is_silent = json.status.is_none();
     let warn = |state: &OrderState| {
@@ -126,11 +128,25 @@ async fn read_as_answered<P: Platform>(
     body: &[u8],
 ) -> Result<OrderJson, Problem> {
     let document: Members = read_object(body)?;
-    if !document.have_any(&DERIVED) && !document.have_any(&["status"]) {
+    if !may_be_answer(&document) {
         return read_object(body);
     }
     let stored = call.store.orders().get(service, key).await?;
-    let current = match &stored {
+    as_answered(call, document, stored.as_ref())
+}
+
+/// True if a document has members that an answer of the API has.
+pub(super) fn may_be_answer(document: &Members) -> bool {
+    document.have_any(&DERIVED) || document.have_any(&["status"])
+}
+
+/// Reads a document that may be an earlier answer about an order, by the order as it stands.
+pub(super) fn as_answered<P: Platform>(
+    call: &Call<'_, P>,
+    document: Members,
+    stored: Option<&StoredOrder>,
+) -> Result<OrderJson, Problem> {
+    let current = match stored {
         Some(stored) => serde_json::to_vec(&OrderAnswer::of(call, stored)?),
         None => Ok(b"{}".to_vec()),
     };
@@ -146,9 +162,7 @@ async fn read_as_answered<P: Platform>(
     let status = document.get("status");
     let status = status.as_ref().and_then(Value::as_str);
     // `Refunded` was computed as well if everything was refunded by card and no reference of a refund is given.
-    let is_given_back = stored
-        .as_ref()
-        .is_some_and(|stored| stored.state.is_given_back())
+    let is_given_back = stored.is_some_and(|stored| stored.state.is_given_back())
         && document.get("refund_reference").is_none();
     let is_set = |status: &str| match SetStatus::parse(status) {
         Some(SetStatus::Refunded) => !is_given_back,
@@ -177,6 +191,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "orders",
         roles: &CLERKS,
+        parameters: &["strict"],
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -201,7 +216,7 @@ pub async fn post<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     // A repetition is not judged again, but a malformed request is refused the first time and later.
-    let is_strict = strict(call.query)?;
+    let is_strict = strict(call)?;
     // The key is valid per caller, since another caller may have chosen the same.
     let request = format!("{} {}", call.caller.name, idempotency_key(call.headers)?);
     let json: OrderJson = read_object(body)?;
@@ -303,6 +318,7 @@ pub const fn patch_endpoint<P: Platform>() -> Endpoint<P> {
         method: "PATCH",
         path: "orders/{service}/{key}",
         roles: &CLERKS,
+        parameters: &["strict"],
         answer: |call, values, body| {
             Box::pin(async move { patch(call, &values.service()?, &values.key()?, body).await })
         },
@@ -337,7 +353,7 @@ pub async fn patch<P: Platform>(
             format!("A change is sent as `Content-Type: {MERGE_PATCH}`."),
         ));
     }
-    let is_strict = strict(call.query)?;
+    let is_strict = strict(call)?;
     let patch: Value = read_object(body)?;
     change(call, service, key, |state| {
         let mut json = OrderJson::from(existing(state, key)?);
@@ -359,6 +375,7 @@ pub const fn delete_endpoint<P: Platform>() -> Endpoint<P> {
         method: "DELETE",
         path: "orders/{service}/{key}",
         roles: &CLERKS,
+        parameters: &[],
         answer: |call, values, _| {
             Box::pin(async move { delete(call, &values.service()?, &values.key()?).await })
         },
@@ -548,8 +565,8 @@ pub(super) fn accept<P: Platform>(
 }
 
 /// `?strict=true`: warnings become errors.
-fn strict(query: &str) -> Result<bool, Problem> {
-    let query = Query::read(query, &["strict"])?;
+fn strict<P>(call: &Call<'_, P>) -> Result<bool, Problem> {
+    let query = Query::of(call)?;
     let strict = query.word("strict", &[("true", true), ("false", false)])?;
     Ok(strict == Some(true))
 }

@@ -58,6 +58,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "outbox",
         roles: &EVERYBODY,
+        parameters: &["cursor", "receiver"],
         answer: |call, _, _| Box::pin(get(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -76,7 +77,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers a page of the outbox. It begins at the first message that is not settled, or after `cursor`.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["cursor", "receiver"])?;
+    let query = Query::of(call)?;
     let receiver = receiver(call, query.get("receiver"), StatusCode::BAD_REQUEST)?;
     let outbox = outbox(call, receiver);
     let from = match cursor(call, &query).await? {
@@ -103,6 +104,7 @@ pub const fn deliver_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "outbox/deliver",
         roles: &OPERATORS,
+        parameters: &[],
         answer: |call, _, _| Box::pin(deliver(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -157,6 +159,7 @@ pub const fn resend_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "outbox/resend",
         roles: &OPERATORS,
+        parameters: &[],
         answer: |call, _, body| Box::pin(resend(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -176,7 +179,6 @@ pub async fn resend<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     /// The most that the times of journal entries differ because of the hosts' clocks.
     const EARLIER: SignedDuration = SignedDuration::from_mins(5);
-    Query::read(call.query, &[])?;
     let request: ResendRequest = read_object(body)?;
     let name = request.receiver.as_deref();
     let receiver = receiver(call, name, StatusCode::UNPROCESSABLE_ENTITY)?;

@@ -31,6 +31,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders/{service}/{key}/pay-link",
         roles: &EVERYBODY,
+        parameters: &["until"],
         answer: |call, values, _| {
             Box::pin(async move { get(call, &values.service()?, &values.key()?).await })
         },
@@ -59,7 +60,7 @@ async fn get<P: Platform>(
     service: &ServiceId,
     key: &OrderKey,
 ) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["until"])?;
+    let query = Query::of(call)?;
     let until = query.parsed("until", time::parse)?;
     if until.is_some_and(|until| until <= call.store.now()) {
         return Err(Problem::field("until", "is over"));

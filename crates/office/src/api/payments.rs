@@ -132,6 +132,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "payments",
         roles: &EVERYBODY,
+        parameters: &["cursor", "limit", "from", "to", "review"],
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -145,7 +146,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers payments in the order of their recording.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["cursor", "limit", "from", "to", "review"])?;
+    let query = Query::of(call)?;
     let (place, limit) = page(call, &query).await?;
     let span = span(&query, "from", "to")?;
     let review = OpenReview::read(&query)?;
@@ -191,6 +192,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "payments/{id}",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, values, _| Box::pin(async move { get(call, &values.id()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {

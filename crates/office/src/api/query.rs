@@ -12,23 +12,35 @@ use crate::{
     store::{Cursor, NoCursor, Platform, Span},
 };
 
-/// The parameters of a query. Each is known, and occurs once at most.
+/// The parameters of a query. Each occurs once at most, and is one that the endpoint has:
+/// [`Endpoint::call`](super::Endpoint::call) refuses others.
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the parameters of a call, which may have these names.
+    /// The parameters of a call.
+    pub fn of<P>(call: &Call<'_, P>) -> Result<Self, Problem> {
+        Self::parse(call.query)
+    }
+
+    /// Reads a query whose parameters must be among these names.
     pub fn read(query: &str, names: &[&str]) -> Result<Self, Problem> {
+        let read = Self::parse(query)?;
+        let is_known = |(name, _): &(String, String)| names.contains(&name.as_str());
+        if read.0.iter().all(is_known) {
+            return Ok(read);
+        }
+        let names = match names {
+            [] => "It takes no parameters.".to_owned(),
+            names => format!("Of parameters there are: {}.", names.join(", ")),
+        };
+        Err(Problem::new(StatusCode::BAD_REQUEST, names))
+    }
+
+    fn parse(query: &str) -> Result<Self, Problem> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode_form(name)?;
-            if !names.contains(&name.as_str()) {
-                let names = match names {
-                    [] => "It takes no parameters.".to_owned(),
-                    names => format!("Of parameters there are: {}.", names.join(", ")),
-                };
-                return Err(Problem::new(StatusCode::BAD_REQUEST, names));
-            }
             if pairs.iter().any(|(known, _)| *known == name) {
                 return Err(Problem::field(&name, "is given twice"));
             }
@@ -161,12 +173,22 @@ pub(super) async fn next_if_any<P: Platform>(
     }
 }
 
-/// A span of time from two parameters. Each is a date or a time; a date at the end is included.
+/// A span of time from two parameters. Each is a date or a time; a date at the end is included. A span in which
+/// there is no instant is refused: its answer would look like a complete one.
 pub(super) fn span(query: &Query, from: &str, to: &str) -> Result<Span, Problem> {
-    Ok(Span {
+    let span = Span {
         from: query.parsed(from, |text| time::parse_start(&with_plus(text)))?,
         to: query.parsed(to, |text| time::parse_end(&with_plus(text)))?,
-    })
+    };
+    match (span.from, span.to) {
+        (Some(first), Some(end)) if end <= first => Err(not_after(to, from)),
+        _ => Ok(span),
+    }
+}
+
+/// The problem that a parameter is not later than the one that it must follow.
+pub(super) fn not_after(end: &str, start: &str) -> Problem {
+    Problem::field(end, format!("must be after {start}"))
 }
 
 /// A time whose offset may have a space for its plus, since many callers forget to write `%2B`. No time has a
@@ -246,6 +268,41 @@ mod tests {
         let query = Query::read("a=2026-06-01T00:00:00+03:00", &["a", "b"]).unwrap();
         let from = span(&query, "a", "b").ok().unwrap().from.unwrap();
         assert_eq!(from.to_string(), "2026-05-31T21:00:00Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_span_without_an_instant_is_refused_and_not_answered_as_empty() {
+        let api = Api::new();
+        let to = |query: &str| query.replace("FROM", "from").replace("TO", "to");
+        for (list, from_to) in [
+            ("payments?", "FROM={}&TO={}"),
+            ("reconciliation?", "FROM={}&TO={}"),
+            ("orders?", "registered_FROM={}&registered_TO={}"),
+            ("orders/export?", "registered_FROM={}&registered_TO={}"),
+            ("orders?", "due_FROM={}&due_TO={}"),
+        ] {
+            for (first, last, status) in [
+                ("2026-11-30", "2026-11-01", 400),
+                ("2026-11-30", "2026-11-30", 200),
+                ("2026-11-30T12:00:00", "2026-11-30", 200),
+                ("2026-11-30T12:00:00", "2026-11-30T11:59:59", 400),
+                ("2026-11-30T12:00:00", "2026-11-30T12:00:01", 200),
+            ] {
+                let query = to(from_to).replacen("{}", first, 1).replacen("{}", last, 1);
+                let answer = api.get(&format!("{list}{query}")).await;
+                assert_eq!(answer.status, status, "{list}{query}: {}", answer.text);
+                if status == 400 {
+                    assert!(answer.text.contains("must be after"), "{}", answer.text);
+                }
+            }
+        }
+        let at = "2026-11-30T12:00:00";
+        let answer = api.get(&format!("reconciliation?from={at}&to={at}")).await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        // A day is a day: that of an instant would be without an instant, too.
+        let answer = api.get(&format!("reconciliation?date={at}")).await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        assert!(answer.text.contains("must be a day"), "{}", answer.text);
     }
 
     const ORDER: &str =

@@ -54,6 +54,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "refusals",
         roles: &EVERYBODY,
+        parameters: &["cursor", "limit"],
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -71,7 +72,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 /// Answers refusals in their order in the journal. A refusal that two simultaneous calls stored occurs twice;
 /// both have the same `evidence`.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["cursor", "limit"])?;
+    let query = Query::of(call)?;
     let (from, limit) = page(call, &query).await?;
     let wanted = |event: &Event| matches!(event, Event::PaymentRefused(_));
     let page = call
@@ -96,6 +97,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "refusals/{index}",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, values, _| Box::pin(async move { get(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {

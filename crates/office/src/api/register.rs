@@ -12,7 +12,7 @@ use super::{
     endpoint::Endpoint,
     json,
     order_answer::OrderAnswer,
-    query::{OpenReview, Query, below, next_if_any, span},
+    query::{OpenReview, Query, below, next_if_any, not_after, span},
 };
 use crate::{
     access::EVERYBODY,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The parameters that filter orders.
-pub(super) const FILTERS: [&str; 14] = [
+pub(super) const FILTERS: [&str; 15] = [
     "cursor",
     "limit",
     "status",
@@ -33,6 +33,7 @@ pub(super) const FILTERS: [&str; 14] = [
     "alias",
     "customer_id",
     "customer_name",
+    "person",
     "metadata",
     "amount_due",
     "due_from",
@@ -43,6 +44,10 @@ pub(super) const FILTERS: [&str; 14] = [
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RegisterAnswer<'a> {
     orders: Vec<RegisteredAnswer<'a>>,
+    /// Number of orders that this page leaves out because a record of theirs is damaged: `POST /api/repair` mends
+    /// what can be mended.
+    #[serde(skip_serializing_if = "super::reconciliation::is_none")]
+    damaged: usize,
     /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -68,6 +73,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders",
         roles: &EVERYBODY,
+        parameters: &FILTERS,
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -98,7 +104,7 @@ pub async fn to_review<P: Platform>(call: &Call<'_, P>) -> Result<usize, Problem
 
 /// Answers a part of the register.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &FILTERS)?;
+    let query = Query::of(call)?;
     let limit = query.number("limit", 100, 1..=200)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let filter = Filter::read(call, &query).await?;
@@ -116,6 +122,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         .collect();
     let answer = RegisterAnswer {
         orders: orders?,
+        damaged: page.damaged,
         next: next_if_any(call, page.next).await?,
         is_partial: page.is_partial,
     };
@@ -147,6 +154,8 @@ pub(super) struct Filter {
     /// An alias, and the service to which it belongs.
     alias: Option<(ServiceId, OrderKey)>,
     customer_id: Option<Text<13>>,
+    /// A code of a person, wherever an erasure for this code finds it.
+    person: Option<Text<255>>,
     customer_name: Option<NameSearch>,
     /// The name and value of a pair in the metadata.
     metadata: Option<(String, String)>,
@@ -180,6 +189,15 @@ impl Filter {
             Some(alias) => Some((service_of_alias(call, service.as_ref())?, alias)),
             None => None,
         };
+        let due = (
+            query.parsed("due_from", time::parse_start)?,
+            query.parsed("due_to", time::parse)?,
+        );
+        if let (Some(from), Some(to)) = due
+            && to < from
+        {
+            return Err(not_after("due_to", "due_from"));
+        }
         Ok(Self {
             cursor: below(call, query).await?,
             status: query.parsed("status", |text| {
@@ -192,6 +210,7 @@ impl Filter {
             service,
             alias,
             customer_id: query.parsed("customer_id", Text::parse)?,
+            person: query.parsed("person", Text::parse)?,
             customer_name: query.parsed("customer_name", NameSearch::parse)?,
             metadata: query.parsed("metadata", |text| {
                 let pair = text.split_once(':');
@@ -199,10 +218,7 @@ impl Filter {
                     .ok_or("must be a name and a value, such as cost_centre:4512")
             })?,
             amount_due: query.parsed("amount_due", Money::parse)?,
-            due: (
-                query.parsed("due_from", time::parse_start)?,
-                query.parsed("due_to", time::parse)?,
-            ),
+            due,
         })
     }
 
@@ -248,6 +264,10 @@ impl Filter {
             self.status.is_none_or(|status| state.status(now) == status)
                 && self.review.is_none_or(|review| review.is_among(state))
                 && state.order().is_some_and(|order| self.is_wanted(order))
+                && self
+                    .person
+                    .as_ref()
+                    .is_none_or(|person| order.names(person.as_str()))
                 && self.amount_due.is_none_or(|amount| {
                     [state.total(now), state.amount_due(now)].contains(&Some(amount))
                 })

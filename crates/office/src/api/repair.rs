@@ -19,6 +19,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "repair",
         roles: &OPERATORS,
+        parameters: &["cursor"],
         answer: |call, _, _| Box::pin(post(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -33,7 +34,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Restores lost records in one part of the journal.
 pub async fn post<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["cursor"])?;
+    let query = Query::of(call)?;
     let from = cursor(call, &query).await?;
     let repair = call
         .store

@@ -44,6 +44,7 @@ pub const fn close_of_payment_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "payments/{id}/reviews/{reason}",
         roles: &BOOKKEEPERS,
+        parameters: &[],
         answer: |call, values, body| {
             Box::pin(async move {
                 close_of_payment(call, &values.id()?, values.text("reason"), body).await
@@ -122,6 +123,7 @@ pub const fn close_of_refusal_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "refusals/{index}/reviews/{reason}",
         roles: &BOOKKEEPERS,
+        parameters: &[],
         answer: |call, values, body| {
             Box::pin(async move {
                 close_of_refusal(call, values.index()?, values.text("reason"), body).await

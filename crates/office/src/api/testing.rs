@@ -112,6 +112,12 @@ impl Api {
         Answer::of(answer.await)
     }
 
+    /// The headers of the resource at an address.
+    pub async fn head(&self, address: &str) -> HeaderMap {
+        let answer = self.answer("HEAD", address, "", "", b"").await;
+        answer.headers().clone()
+    }
+
     /// Makes a call whose answer is not text: status, media type and content.
     pub async fn bytes(
         &self,
@@ -156,7 +162,7 @@ impl Api {
         };
         let endpoints = endpoints();
         let (endpoint, values) = Endpoint::find(&endpoints, path, &method).unwrap();
-        let answer = (endpoint.answer)(&call, &values, body).await;
+        let answer = endpoint.call(&call, &values, body).await;
         answer.unwrap_or_else(Problem::into_response)
     }
 

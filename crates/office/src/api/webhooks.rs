@@ -10,7 +10,6 @@ use super::{
     Call, Problem,
     endpoint::{Endpoint, Values},
     json,
-    query::Query,
 };
 use crate::{
     access::{EVERYBODY, OPERATORS},
@@ -64,6 +63,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "webhooks",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -84,7 +84,6 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 }
 
 async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    Query::read(call.query, &[])?;
     notifier(call)?;
     let mut webhooks = Vec::new();
     for receiver in &call.config.notification.receivers {
@@ -99,6 +98,7 @@ pub const fn resume_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "webhooks/{receiver}/resume",
         roles: &OPERATORS,
+        parameters: &[],
         answer: |call, values, _| Box::pin(resume(call, values)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -123,7 +123,6 @@ async fn resume<P: Platform>(
     call: &Call<'_, P>,
     values: &Values,
 ) -> Result<Response<Bytes>, Problem> {
-    Query::read(call.query, &[])?;
     let name = values.text("receiver");
     let receiver = receiver(call, Some(name), StatusCode::NOT_FOUND)?;
     let outbox = outbox(call, receiver);

@@ -66,6 +66,7 @@ pub const fn begin_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "orders/{service}/{key}/card-payments",
         roles: &CLERKS,
+        parameters: &[],
         answer: |call, values, body| {
             Box::pin(async move { begin(call, &values.service()?, &values.key()?, body).await })
         },

@@ -59,6 +59,7 @@ pub const fn charge_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "card-payments/{id}/charge",
         roles: &CLERKS,
+        parameters: &[],
         answer: |call, values, body| {
             Box::pin(async move {
                 let charging: Charging = match body {
@@ -88,6 +89,7 @@ pub const fn cancel_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "card-payments/{id}/cancel",
         roles: &CLERKS,
+        parameters: &[],
         answer: |call, values, _| {
             Box::pin(async move { settle(call, &values.id()?, CommandKind::Cancel, None).await })
         },
@@ -156,6 +158,7 @@ pub const fn refund_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "card-payments/{id}/refunds",
         roles: &REFUNDERS,
+        parameters: &[],
         answer: |call, values, body| {
             Box::pin(async move { refund(call, &values.id()?, body).await })
         },

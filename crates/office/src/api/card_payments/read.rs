@@ -33,6 +33,7 @@ pub const fn of_order_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "orders/{service}/{key}/card-payments",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, values, _| {
             Box::pin(async move { of_order(call, &values.service()?, &values.key()?).await })
         },
@@ -52,7 +53,6 @@ async fn of_order<P: Platform>(
     service: &ServiceId,
     key: &OrderKey,
 ) -> Result<Response<Bytes>, Problem> {
-    Query::read(call.query, &[])?;
     let desk = desk(call)?;
     let order = call.store.orders().get(service, key).await?;
     let order = order.ok_or_else(no_such_order)?;
@@ -78,6 +78,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "card-payments",
         roles: &EVERYBODY,
+        parameters: &["cursor", "limit", "from", "to", "state"],
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -100,7 +101,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 
 async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let desk = desk(call)?;
-    let query = Query::read(call.query, &["cursor", "limit", "from", "to", "state"])?;
+    let query = Query::of(call)?;
     let (place, limit) = page(call, &query).await?;
     let span = span(&query, "from", "to")?;
     let states = CardState::ALL.map(|state| (state.as_str(), state));
@@ -147,6 +148,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "card-payments/{id}",
         roles: &EVERYBODY,
+        parameters: &["ask"],
         answer: |call, values, _| Box::pin(async move { get(call, &values.id()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -165,7 +167,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 
 async fn get<P: Platform>(call: &Call<'_, P>, id: &PaymentId) -> Result<Response<Bytes>, Problem> {
     let desk = desk(call)?;
-    let query = Query::read(call.query, &["ask"])?;
+    let query = Query::of(call)?;
     let words = [("true", true), ("false", false)];
     let looked = match query.word("ask", &words)? {
         Some(true) => desk.observe(id).await?,

@@ -22,11 +22,9 @@ pub const fn check_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "card-payments/check",
         roles: &OPERATORS,
+        parameters: &[],
         answer: |call, _, _| {
-            Box::pin(async move {
-                Query::read(call.query, &[])?;
-                json(StatusCode::OK, &desk(call)?.check().await?)
-            })
+            Box::pin(async move { json(StatusCode::OK, &desk(call)?.check().await?) })
         },
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -44,6 +42,7 @@ pub const fn recheck_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "card-payments/recheck",
         roles: &OPERATORS,
+        parameters: &["from", "to", "cursor"],
         answer: |call, _, _| Box::pin(recheck(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -58,7 +57,7 @@ pub const fn recheck_endpoint<P: Platform>() -> Endpoint<P> {
 
 async fn recheck<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let desk = desk(call)?;
-    let query = Query::read(call.query, &["from", "to", "cursor"])?;
+    let query = Query::of(call)?;
     let after = cursor(call, &query).await?.unwrap_or_default();
     let span = span(&query, "from", "to")?;
     let mut checked = desk.recheck(span, after.place).await?;

@@ -16,9 +16,10 @@ use tables::{RowKind, Sheet, Table, Value};
 use super::description::{FILE, Operation, example};
 use super::{
     Call, Problem, checks,
+    document::{Members, read_object},
     endpoint::Endpoint,
     file, order_table,
-    orders::{accept, keeping_status, not_changed, refunded_by_right},
+    orders::{accept, as_answered, keeping_status, may_be_answer, not_changed, refunded_by_right},
     query::Query,
     table,
 };
@@ -99,6 +100,9 @@ impl RowResult {
 struct ReadRow {
     row: usize,
     json: OrderJson,
+    /// The document, if it may be an earlier answer of the API. It is read by the order as it stands, and until
+    /// then `json` has nothing but the order's address.
+    answered: Option<Members>,
     derived_status: Option<OrderStatus>,
     /// The mistakes in the row that made parts of it illegible.
     errors: Vec<FieldError>,
@@ -118,6 +122,14 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "orders/import",
         roles: &CLERKS,
+        parameters: &[
+            "strict",
+            "dry_run",
+            "encoding",
+            "columns",
+            "batch",
+            "service_id",
+        ],
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -156,17 +168,7 @@ pub async fn post<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     // A mistake in a parameter concerns all rows, so it is answered once.
-    let query = Query::read(
-        call.query,
-        &[
-            "strict",
-            "dry_run",
-            "encoding",
-            "columns",
-            "batch",
-            "service_id",
-        ],
-    )?;
+    let query = Query::of(call)?;
     let flag = [("true", true), ("false", false)];
     let is_strict = query.word("strict", &flag)? == Some(true);
     let intent = match query.word("dry_run", &flag)? {
@@ -183,7 +185,8 @@ pub async fn post<P: Platform>(
     let part = |rows| part_of(rows, batch, service.as_ref());
     let media_type = table::media_type(call.headers);
     if media_type == LINES {
-        let rows = part(rows_of_lines(body)?)?;
+        let mut rows = part(rows_of_lines(body)?)?;
+        read_answers(call, &mut rows.rows).await?;
         let results = import(call, rows, is_strict, intent).await?;
         return lines(&results);
     }
@@ -379,6 +382,7 @@ fn rows_of_table(table: &Table) -> (Vec<RowResult>, Rows) {
         rows.push(Ok(ReadRow {
             row: row.number(),
             json: read.json,
+            answered: None,
             derived_status: read.derived_status,
             errors: read.errors,
         }));
@@ -394,17 +398,79 @@ fn rows_of_lines(body: &[u8]) -> Result<Rows, Problem> {
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
     let rows = lines.map(|(position, line)| {
         let row = position + 1;
-        match super::document::read_object(line.as_bytes()) {
-            Ok(json) => Ok(ReadRow {
-                row,
-                json,
-                derived_status: None,
-                errors: Vec::new(),
-            }),
-            Err(problem) => Err(RowResult::refused(row, None, problem).into()),
-        }
+        let read = |(json, answered)| ReadRow {
+            row,
+            json,
+            answered,
+            derived_status: None,
+            errors: Vec::new(),
+        };
+        let line = read_line(line.as_bytes());
+        line.map(read)
+            .map_err(|problem| RowResult::refused(row, None, problem).into())
     });
     Ok(rows.collect())
+}
+
+/// The order of a line; of a line that may be an answer of the API only its address, and its members.
+fn read_line(line: &[u8]) -> Result<(OrderJson, Option<Members>), Problem> {
+    let document: Members = read_object(line)?;
+    if !may_be_answer(&document) {
+        return Ok((read_object(line)?, None));
+    }
+    let text = |name| document.get(name)?.as_str().map(str::to_owned);
+    let json = OrderJson {
+        service_id: text("service_id"),
+        order_key: text("order_key"),
+        ..OrderJson::default()
+    };
+    Ok((json, Some(document)))
+}
+
+/// Reads the rows that may be answers of the API, as `PUT` reads them: by the orders as they stand.
+async fn read_answers<P: Platform>(call: &Call<'_, P>, rows: &mut Rows) -> Result<(), Problem> {
+    /// Orders read at once.
+    const AT_ONCE: usize = 25;
+    let mut answered: Vec<_> = rows.iter_mut().collect();
+    answered.retain(|row| row.as_ref().is_ok_and(|read| read.answered.is_some()));
+    for chunk in answered.chunks_mut(AT_ONCE) {
+        let keys = chunk.iter().map(|row| {
+            let named = row.as_ref().ok()?;
+            let named = OrderJson {
+                service_id: named.json.service_id.clone(),
+                order_key: named.json.order_key.clone(),
+                ..OrderJson::default()
+            };
+            let (service, key, _) = address(call, &with_only_service(call, named));
+            service.zip(key)
+        });
+        let keys: Vec<_> = keys.collect();
+        let known: Vec<_> = keys.iter().flatten().cloned().collect();
+        let mut stored = call.store.orders().get_many(&known).await?.into_iter();
+        for (row, key) in chunk.iter_mut().zip(keys) {
+            let Ok(read) = row.as_mut() else { continue };
+            let Some(document) = read.answered.take() else {
+                continue;
+            };
+            let order = key.and_then(|_| stored.next());
+            let order = order
+                .transpose()
+                .map(Option::flatten)
+                .map_err(Problem::from);
+            let json = order.and_then(|order| as_answered(call, document, order.as_ref()));
+            match json {
+                Ok(json) => {
+                    let service_id = json.service_id.or(read.json.service_id.take());
+                    read.json = OrderJson { service_id, ..json };
+                }
+                Err(problem) => {
+                    let refused = RowResult::refused(read.row, Some(&read.json), problem);
+                    **row = Err(refused.into());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn import<P: Platform>(
@@ -556,6 +622,7 @@ fn candidate<P: Platform>(
         mut json,
         derived_status,
         errors,
+        ..
     } = read;
     json = with_only_service(call, json);
     let (service, key, mut wrong) = address(call, &json);

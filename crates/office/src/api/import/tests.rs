@@ -2,6 +2,7 @@ use serde_json::json;
 use tables::{Table, Value};
 
 use super::super::testing::{Answer, Api};
+use crate::store::testing::record;
 
 const HEAD: &str = "service_id,order_key,reason,line_id,line_reason,amount_due";
 
@@ -69,6 +70,75 @@ async fn a_status_that_follows_from_payments_is_not_set_and_said_where_it_differ
         let order = api.get(&format!("orders/TAX/{key}")).await;
         assert_eq!(order.json()["status"], "Active", "{}", order.text);
     }
+}
+
+/// Each line is treated like a `PUT` of its own.
+#[tokio::test(start_paused = true)]
+async fn a_line_may_be_what_the_api_answered_as_a_put_may() {
+    let api = Api::new();
+    let put = async |key: &str, document: &serde_json::Value| {
+        let address = format!("orders/TAX/{key}");
+        api.call("PUT", &address, "", document.to_string()).await
+    };
+    let line = async |document: &serde_json::Value, query: &str| {
+        let address = format!("orders/import{query}");
+        let answer = api
+            .call(
+                "POST",
+                &address,
+                "application/x-ndjson",
+                document.to_string(),
+            )
+            .await;
+        answer.json()
+    };
+    assert_eq!(put("A", &document("A")).await.status, 201);
+    record(&api.memory, "P", "A", "2").await.unwrap();
+    let answered = api.get("orders/TAX/A").await.json();
+    assert_eq!(answered["status"], "PartiallyPaid");
+    assert_eq!(put("A", &answered).await.status, 200);
+    assert_eq!(line(&answered, "").await["result"], "unchanged");
+    assert_eq!(
+        line(&answered, "?dry_run=true").await["result"],
+        "unchanged"
+    );
+    // The service may be named by the parameter.
+    let mut nowhere = answered.clone();
+    nowhere.as_object_mut().unwrap().remove("service_id");
+    assert_eq!(line(&nowhere, "").await["result"], "error");
+    assert_eq!(
+        line(&nowhere, "?service_id=TAX").await["result"],
+        "unchanged"
+    );
+    // A member that follows from others is named where it was changed, and a change of the rest is made.
+    let mut wrong = answered.clone();
+    wrong["amount_paid"] = json!("3.00");
+    let refused = line(&wrong, "").await;
+    assert_eq!(refused["result"], "error");
+    assert_eq!(refused["errors"][0]["field"], "amount_paid", "{refused}");
+    assert_eq!(put("A", &wrong).await.status, 422);
+    let mut changed = answered.clone();
+    changed["reason"] = json!("Altceva");
+    assert_eq!(line(&changed, "").await["result"], "amended");
+    // A status that was set stays or is set, and one that follows from payments is not.
+    for (key, status) in [("B", "Active"), ("C", "Cancelled")] {
+        assert_eq!(put(key, &document(key)).await.status, 201);
+        let mut with_status = document(key);
+        with_status["status"] = json!(status);
+        let result = line(&with_status, "").await;
+        assert_ne!(result["result"], "error", "{result}");
+        let order = api.get(&format!("orders/TAX/{key}")).await.json();
+        assert_eq!(order["status"], status);
+    }
+    // One line does not keep others from being read.
+    let lines = format!("{wrong}\n{}\n{changed}\n{}", document("D"), "{}");
+    let results = import(&api, "application/x-ndjson", &lines).await;
+    let results: Vec<_> = results
+        .lines()
+        .iter()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["result"].clone())
+        .collect();
+    assert_eq!(results, ["error", "created", "unchanged", "error"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::{
-    ProposalAnswer, already_recorded, entered_by, find, judge, not_to_void, refuse_recorded,
-    unsigned,
+    ProposalAnswer, already_recorded, find, judge, not_to_void, refuse_recorded, unsigned,
 };
 #[cfg(feature = "description")]
 use crate::api::description::{Operation, as_json};
@@ -25,6 +24,7 @@ pub const fn approve_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "payments/manual/{index}/approve",
         roles: &MANAGERS,
+        parameters: &[],
         answer: |call, values, _| Box::pin(async move { approve(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -33,7 +33,7 @@ pub const fn approve_endpoint<P: Platform>() -> Endpoint<P> {
                 "approvePayment",
                 "Records or voids a payment that another person proposed",
             )
-            .describe("A repetition changes nothing.")
+            .describe("A repetition changes nothing. If it fails after the approval was written, the proposal is `not_carried_out`: approve it again, or withdraw it.")
             .takes(["index"])
             .answers(
                 200,
@@ -54,6 +54,13 @@ pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Respons
             "Whoever made a proposal does not approve it: it takes another person.",
         ));
     }
+    if stored.is_carried_out {
+        let id = PaymentId::parse(stored.proposed.payment_id()).map_err(Problem::internal)?;
+        return payments::get(call, &id).await;
+    }
+    if matches!(stored.decided, Some((_, Decision::Withdrawn { .. }))) {
+        return Err(withdrawn());
+    }
     match &stored.proposed {
         store::Proposed::Payment(proposal) => enter(call, &stored, proposal).await,
         store::Proposed::Void(proposal) => void(call, &stored, proposal).await,
@@ -70,11 +77,12 @@ async fn decide<P: Platform>(
     };
     match call.store.proposals().decide(stored, &approved).await? {
         Decision::Approved { by } => Ok(by),
-        Decision::Withdrawn { .. } | Decision::Void => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "The proposal was withdrawn.",
-        )),
+        Decision::Withdrawn { .. } | Decision::Void => Err(withdrawn()),
     }
+}
+
+fn withdrawn() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "The proposal was withdrawn.")
 }
 
 async fn enter<P: Platform>(
@@ -82,9 +90,6 @@ async fn enter<P: Platform>(
     stored: &StoredProposal,
     proposal: &ProposalJson,
 ) -> Result<Response<Bytes>, Problem> {
-    if let Some(entered) = entered_by(call, stored).await? {
-        return payments::answer(entered);
-    }
     let (confirmation, order) = judge(call, proposal).await?;
     refuse_recorded(call, &confirmation).await?;
     let approved_by = decide(call, stored).await?;
@@ -94,6 +99,7 @@ async fn enter<P: Platform>(
     // The bytes are the same if this call is repeated.
     let undecided = StoredProposal {
         decided: None,
+        is_carried_out: false,
         ..stored.clone()
     };
     let bytes = serde_json::to_vec_pretty(&Approved {

@@ -24,7 +24,7 @@ use crate::{
         FieldError, MetadataJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
         VoidProposalJson,
     },
-    store::{self, Decision, Places, Platform, StoredOrder, StoredPayment, StoredProposal},
+    store::{self, Decision, Platform, StoredOrder, StoredProposal},
 };
 
 #[cfg(feature = "description")]
@@ -84,6 +84,10 @@ pub(super) struct ProposalAnswer {
     withdrawn_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn_by: Option<String>,
+    /// True if the proposal is approved, but what it proposes was not done: the store failed, or something else
+    /// came between. Approve it again, or withdraw it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    not_carried_out: bool,
 }
 
 #[derive(Serialize)]
@@ -98,7 +102,9 @@ enum ProposedAnswer {
 
 impl From<StoredProposal> for ProposalAnswer {
     fn from(stored: StoredProposal) -> Self {
+        let not_carried_out = stored.is_unfinished();
         let mut answer = Self {
+            not_carried_out,
             id: stored.index,
             proposed_at: time::format(stored.proposed_at),
             proposed: match stored.proposed {
@@ -129,6 +135,7 @@ pub const fn propose_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "payments/manual",
         roles: &BOOKKEEPERS,
+        parameters: &[],
         answer: |call, _, body| Box::pin(propose(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -249,6 +256,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "payments/manual",
         roles: &EVERYBODY,
+        parameters: &["open", "cursor", "limit"],
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -262,7 +270,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers proposals.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["open", "cursor", "limit"])?;
+    let query = Query::of(call)?;
     let is_open = query.word("open", &[("true", true), ("false", false)])?;
     let limit = query.number("limit", 100, 1..=200)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -307,6 +315,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "payments/manual/{index}",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, values, _| Box::pin(async move { get(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -341,6 +350,7 @@ pub const fn propose_void_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "payments/{id}/void",
         roles: &BOOKKEEPERS,
+        parameters: &[],
         answer: |call, values, body| {
             Box::pin(async move { propose_void(call, &values.id()?, body).await })
         },
@@ -402,11 +412,12 @@ pub const fn withdraw_endpoint<P: Platform>() -> Endpoint<P> {
         method: "DELETE",
         path: "payments/manual/{index}",
         roles: &BOOKKEEPERS,
+        parameters: &[],
         answer: |call, values, _| Box::pin(async move { withdraw(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "withdrawProposal", "Withdraws a proposal")
-                .describe("The proposal can no longer be approved. A repetition changes nothing.")
+                .describe("The proposal can no longer be approved. One that is approved can be withdrawn only while it is `not_carried_out`. A repetition changes nothing.")
                 .takes(["index"])
                 .answers(
                     200,
@@ -427,33 +438,16 @@ pub async fn withdraw<P: Platform>(
     let withdrawn = Decision::Withdrawn {
         by: call.caller.name.clone(),
     };
-    if !is_withdrawn(&call.store.proposals().decide(&stored, &withdrawn).await?) {
+    call.store.proposals().decide(&stored, &withdrawn).await?;
+    // Who approved it may have carried it out meanwhile, and then the withdrawal does not count.
+    let stored = find(call, id).await?;
+    if !matches!(stored.decided, Some((_, Decision::Withdrawn { .. }))) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "The proposal is approved. What it entered can be voided: `POST /api/payments/{id}/void`.",
         ));
     }
-    answer(call, StatusCode::OK, id).await
-}
-
-fn is_withdrawn(decision: &Decision) -> bool {
-    matches!(decision, Decision::Withdrawn { .. })
-}
-
-/// The payment that a proposal has entered; `None` if it entered none.
-async fn entered_by<P: Platform>(
-    call: &Call<'_, P>,
-    stored: &StoredProposal,
-) -> Result<Option<StoredPayment>, Problem> {
-    let store::Proposed::Payment(proposal) = &stored.proposed else {
-        return Ok(None);
-    };
-    let id = PaymentId::parse(&proposal.payment_id).map_err(Problem::internal)?;
-    let payment = call.store.payments().get(&id).await?;
-    Ok(payment.filter(|payment| {
-        let manual = payment.payment.manual.as_ref();
-        manual.is_some_and(|manual| manual.proposal == stored.index)
-    }))
+    json(StatusCode::OK, &ProposalAnswer::from(stored))
 }
 
 async fn find<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<StoredProposal, Problem> {
@@ -578,8 +572,11 @@ async fn refuse_recorded<P: Platform>(
     confirmation: &Confirmation,
 ) -> Result<(), Problem> {
     let id = &confirmation.payment_id;
-    if call.store.payments().get(id).await?.is_some() {
-        return Err(already_recorded());
+    if let Some(known) = call.store.payments().get(id).await? {
+        return Err(match known.state.voided {
+            Some(_) => voided(),
+            None => already_recorded(),
+        });
     }
     // A payment by card under this id must not meet a payment that a person typed.
     match call.store.card_payments().get(id).await? {
@@ -589,6 +586,15 @@ async fn refuse_recorded<P: Platform>(
         )),
         None => Ok(()),
     }
+}
+
+/// The PaymentID of a voided payment names that payment for ever, and MPay's own confirmation after it. A second
+/// entry by hand under it could not be told from MPay's.
+fn voided() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "The payment of this PaymentID was entered by hand and voided, and is not entered again under it. Enter the right one under this PaymentID with an ending, such as -2. If MPay confirms this PaymentID after all, that is a payment of its own: then void the one with the ending, so that the money counts once.",
+    )
 }
 
 fn already_recorded() -> Problem {

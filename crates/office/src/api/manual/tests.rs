@@ -7,7 +7,7 @@ use crate::{
     domain::{OrderKey, PaymentId, ServiceId},
     json::{Groups, PaymentJson, VoidJson},
     store::{
-        Evidence, Ledger, Recorded, StoredOrder,
+        Decision, Evidence, Ledger, Recorded, StoredOrder,
         memory::Fault,
         testing::{record, record_card, refund_of_number, register, secret},
     },
@@ -523,4 +523,157 @@ async fn all_that_is_wrong_with_a_proposal_is_named_at_once() {
         .collect();
     fields.sort_unstable();
     assert_eq!(fields, ["amount", "note", "paid_at", "payment_id"]);
+}
+
+/// The approval is written, and then the host dies before it enters or voids anything.
+async fn approve_alone(api: &Api, id: &Value, by: &str) {
+    let store = Ledger::new(api.memory.clone());
+    let proposal = store.proposals().get(id.as_u64().unwrap()).await.unwrap();
+    let proposal = proposal.unwrap();
+    let approved = Decision::Approved { by: by.to_owned() };
+    let decided = store.proposals().decide(&proposal, &approved);
+    assert_eq!(decided.await.unwrap(), approved);
+}
+
+async fn open(api: &Api) -> Vec<Value> {
+    let open = api.get("payments/manual?open=true").await.json();
+    open["proposals"].as_array().unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_approved_and_not_entered_is_open_and_approved_again_or_withdrawn() {
+    let api = Api::new();
+    let (other, third) = (api.by("other"), api.by("third"));
+    register(&api.memory, "1", "10").await.unwrap();
+    let id = propose(&api).await;
+    let address = format!("payments/manual/{id}");
+    approve_alone(&api, &id, "other").await;
+    let proposal = api.get(&address).await.json();
+    assert_eq!(proposal["not_carried_out"], true, "{proposal}");
+    assert_eq!(proposal["approved_by"], "other");
+    assert_eq!(open(&api).await, [proposal]);
+    // Approved again, it is entered in the name of the first who approved.
+    let entered = send(&third, "POST", &format!("{address}/approve"), "").await;
+    assert_eq!(entered.status, 200, "{}", entered.text);
+    assert_eq!(entered.json()["manual"]["approved_by"], "other");
+    assert_eq!(open(&api).await, [Value::Null; 0]);
+    let proposal = api.get(&address).await.json();
+    assert_eq!(proposal.get("not_carried_out"), None, "{proposal}");
+    assert_eq!(send(&api, "DELETE", &address, "").await.status, 409);
+
+    // A void.
+    let id = propose_void(&api).await;
+    let address = format!("payments/manual/{id}");
+    approve_alone(&api, &id, "other").await;
+    assert_eq!(api.get(&address).await.json()["not_carried_out"], true);
+    let voided = send(&other, "POST", &format!("{address}/approve"), "").await;
+    assert_eq!(voided.status, 200, "{}", voided.text);
+    let proposal = api.get(&address).await.json();
+    assert_eq!(proposal.get("not_carried_out"), None, "{proposal}");
+    assert_eq!(send(&api, "DELETE", &address, "").await.status, 409);
+    assert_eq!(open(&api).await, [Value::Null; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_approved_and_cannot_be_carried_out_any_more_is_withdrawn() {
+    // MPay confirms the payment before it is entered.
+    let api = Api::new();
+    let other = api.by("other");
+    register(&api.memory, "1", "10").await.unwrap();
+    let id = propose(&api).await;
+    let address = format!("payments/manual/{id}");
+    approve_alone(&api, &id, "other").await;
+    assert_eq!(confirm_of(&api, "1", "10.00").await, Recorded::New);
+    let refused = send(&other, "POST", &format!("{address}/approve"), "").await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert_eq!(open(&api).await[0]["not_carried_out"], true);
+    for _ in 0..2 {
+        let withdrawn = send(&api, "DELETE", &address, "").await;
+        assert_eq!(withdrawn.status, 200, "{}", withdrawn.text);
+        assert_eq!(withdrawn.json()["withdrawn_by"], "tester");
+        assert_eq!(withdrawn.json().get("approved_by"), None);
+    }
+    assert_eq!(open(&api).await, [Value::Null; 0]);
+    let refused = send(&other, "POST", &format!("{address}/approve"), "").await;
+    assert!(refused.text.contains("withdrawn"), "{}", refused.text);
+
+    // MPay confirms it before it is voided.
+    let (api, other, _) = entered().await;
+    let id = propose_void(&api).await;
+    let address = format!("payments/manual/{id}");
+    approve_alone(&api, &id, "other").await;
+    confirm(&api).await;
+    let refused = send(&other, "POST", &format!("{address}/approve"), "").await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert_eq!(open(&api).await[0]["not_carried_out"], true);
+    assert_eq!(send(&api, "DELETE", &address, "").await.status, 200);
+    assert_eq!(open(&api).await, [Value::Null; 0]);
+    assert_eq!(api.get("orders/TAX/1").await.json()["amount_paid"], "10.00");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_entered_while_it_is_withdrawn_shows_as_approved() {
+    for delays in 0..9 {
+        let api = Api::new();
+        let other = api.by("other");
+        register(&api.memory, "1", "10").await.unwrap();
+        let id = propose(&api).await;
+        let address = format!("payments/manual/{id}");
+        let approval = format!("{address}/approve");
+        approve_alone(&api, &id, "other").await;
+        let faults = (0..30).map(|call| match (call + delays) % 3 {
+            0 => Fault::Delay(Duration::from_millis(70 * delays)),
+            _ => Fault::None,
+        });
+        api.memory.script(faults);
+        futures::future::join(
+            send(&api, "DELETE", &address, ""),
+            send(&other, "POST", &approval, ""),
+        )
+        .await;
+        api.memory.script([]);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        send(&api, "DELETE", &address, "").await;
+        let proposal = api.get(&address).await.json();
+        let paid = api.get("orders/TAX/1").await.json()["amount_paid"].clone();
+        let is_withdrawn = proposal.get("withdrawn_by").is_some();
+        assert_eq!(proposal.get("not_carried_out"), None, "{delays}");
+        assert_eq!(paid == "0.00", is_withdrawn, "{delays}: {proposal}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_error_about_a_voided_payment_says_how_its_money_is_entered_and_counts_once() {
+    let (api, other, _) = entered().await;
+    let id = propose_void(&api).await;
+    let approve = async |id: &Value| {
+        let answer = send(&other, "POST", &format!("payments/manual/{id}/approve"), "").await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    approve(&id).await;
+    let refused = send(&api, "POST", "payments/manual", &proposal()).await;
+    assert_eq!(refused.status, 409);
+    for said in ["voided", "with an ending, such as -2", "then void the one"] {
+        assert!(refused.text.contains(said), "{}", refused.text);
+    }
+    let ended = proposal().replace("\"M\"", "\"M-2\"");
+    let ended = send(&api, "POST", "payments/manual", &ended).await;
+    assert_eq!(ended.status, 201, "{}", ended.text);
+    approve(&ended.json()["id"]).await;
+    let paid = async || api.get("orders/TAX/1").await.json()["amount_paid"].clone();
+    assert_eq!(paid().await, "10.00");
+    // MPay confirms the voided one after all, and the stand-in is voided.
+    assert_eq!(confirm_of(&api, "1", "10.00").await, Recorded::New);
+    assert_eq!(paid().await, "20.00");
+    let refused = send(&api, "POST", "payments/manual", &proposal()).await;
+    assert!(
+        refused.text.contains("recorded already"),
+        "{}",
+        refused.text
+    );
+    let note = r#"{"note": "MPay has confirmed M"}"#;
+    let void = send(&api, "POST", "payments/M-2/void", note).await;
+    assert_eq!(void.status, 201, "{}", void.text);
+    approve(&void.json()["id"]).await;
+    assert_eq!(paid().await, "10.00");
 }

@@ -89,7 +89,7 @@ pub(super) struct PaidLine {
     refund: bool,
 }
 
-fn is_none(count: &usize) -> bool {
+pub(super) fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
@@ -112,6 +112,15 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "reconciliation",
         roles: &EVERYBODY,
+        parameters: &[
+            "date",
+            "from",
+            "to",
+            "cursor",
+            "format",
+            "part",
+            "separator",
+        ],
         answer: |call, _, _| Box::pin(get(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -131,16 +140,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers the lines of all payments recorded on one day or several, and their totals by account.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let names = [
-        "date",
-        "from",
-        "to",
-        "cursor",
-        "format",
-        "part",
-        "separator",
-    ];
-    let query = Query::read(call.query, &names)?;
+    let query = Query::of(call)?;
     let formats = [
         ("json", Format::Json),
         ("csv", Format::Csv),
@@ -162,6 +162,9 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
             ));
         }
     };
+    if query.get("date").is_some_and(|date| date.contains('T')) {
+        return Err(Problem::field("date", "must be a day, such as 2026-11-30"));
+    }
     let span = span(&query, first, last)?;
     let reconciliation = match part {
         Part::Lines => reconcile(call, span, after).await?,
@@ -246,6 +249,7 @@ pub const fn days_endpoint<P: Platform>() -> Endpoint<P> {
         method: "GET",
         path: "reconciliation/days",
         roles: &EVERYBODY,
+        parameters: &[],
         answer: |call, _, _| Box::pin(days(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
@@ -258,7 +262,6 @@ pub const fn days_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers the totals of each of the last [`DAYS`] days.
 pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    Query::read(call.query, &[])?;
     let today = time::date(call.store.now());
     let dates = (1..=DAYS).filter_map(|days| time::days_after(today, -days));
     let dates: Vec<_> = dates.collect();

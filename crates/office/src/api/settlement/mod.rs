@@ -273,6 +273,22 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         method: "POST",
         path: "settlement",
         roles: &BOOKKEEPERS,
+        parameters: &[
+            "from",
+            "to",
+            "amount",
+            "payment_id",
+            "text",
+            "order_key",
+            "date",
+            "account",
+            "reference",
+            "fee",
+            "fee_rate",
+            "encoding",
+            "format",
+            "separator",
+        ],
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {

@@ -196,7 +196,7 @@ impl<P: Platform> Desk<'_, P> {
             caller: self.principal,
             effort: ask.effort,
         };
-        (endpoint.answer)(&call, &values, &ask.body).await
+        endpoint.call(&call, &values, &ask.body).await
     }
 
     /// Calls the API, and reads the JSON document of its answer.

@@ -4,18 +4,18 @@ use http::StatusCode;
 use maud::{Markup, html};
 use mpay_door::Problem;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     super::layout::{Answer, Page},
     desk::{Ask, Desk, encode},
-    order_form::{Field, amount, fields, mistakes, services},
-    orders::money,
+    order_form::{Field, amount, fields, mistakes, services, typed_amount},
+    orders::{money, own, path},
     payments::moment,
 };
 use crate::{
     access::{BOOKKEEPERS, MANAGERS, permit},
-    json::FieldError,
+    json::{FieldError, LocalizedJson},
     store::Platform,
 };
 
@@ -60,6 +60,84 @@ pub struct Proposal {
     approved_by: Option<String>,
     withdrawn_at: Option<String>,
     withdrawn_by: Option<String>,
+    #[serde(default)]
+    not_carried_out: bool,
+    #[serde(default)]
+    lines: Vec<PaidLine>,
+}
+
+/// A line of a proposed payment.
+#[derive(Deserialize)]
+struct PaidLine {
+    line_id: String,
+    amount: String,
+}
+
+/// The members of an order that a payment of it needs.
+#[derive(Deserialize)]
+struct Known {
+    service_id: String,
+    order_key: String,
+    reason: Option<LocalizedJson>,
+    currency: String,
+    lines: Vec<KnownLine>,
+}
+
+#[derive(Deserialize)]
+struct KnownLine {
+    line_id: String,
+    reason: Option<LocalizedJson>,
+}
+
+/// The beginning of the names of the fields for the amounts of lines.
+const LINE: &str = "line-";
+/// The field that names the order whose lines the form has.
+const LINES_OF: &str = "lines-of";
+
+impl Known {
+    /// The order that the form or the address names; `None` if there is none.
+    async fn of<P: Platform>(desk: &Desk<'_, P>) -> Result<Option<Self>, Problem> {
+        let named = |name| typed(desk, name);
+        let (Some(service), Some(key)) = (named("service_id"), named("order_key")) else {
+            return Ok(None);
+        };
+        let address = format!("orders/{}/{}", encode(&service), encode(&key));
+        match desk.document(Ask::get(address)).await {
+            Ok(order) => Ok(Some(order)),
+            // Who proposes the payment is told what is wrong.
+            Err(problem) if problem.status().is_client_error() => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    fn name(&self) -> String {
+        path(&self.service_id, &self.order_key)
+    }
+
+    /// True if the payment must say what each line got.
+    fn has_several_lines(&self) -> bool {
+        self.lines.len() > 1
+    }
+
+    /// The lines that were paid, as the form says; `None` if its fields were for another order, or for none.
+    fn paid<P: Platform>(&self, desk: &Desk<'_, P>) -> Result<Option<Vec<Value>>, Problem> {
+        if desk.form.text(LINES_OF) != Some(self.name().as_str()) {
+            return Ok(None);
+        }
+        let mut paid = Vec::new();
+        for (line_id, typed) in desk.form.named(LINE) {
+            if let Some(amount) = typed_amount("lines", typed)? {
+                paid.push(json!({"line_id": line_id, "amount": amount}));
+            }
+        }
+        Ok(Some(paid))
+    }
+}
+
+/// A value that was typed, or that the address has.
+fn typed<P: Platform>(desk: &Desk<'_, P>, name: &str) -> Option<String> {
+    let typed = desk.form.text(name).map(str::to_owned);
+    typed.or_else(|| desk.query.text(name))
 }
 
 /// A page of proposals, as the API lists them.
@@ -76,12 +154,14 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         let address = format!("/admin/payments/manual/{id}");
         return Ok(Answer::see_other(&desk.link(&address)));
     }
-    form(desk, StatusCode::OK, &[]).await
+    let order = Known::of(desk).await?;
+    form(desk, StatusCode::OK, order.as_ref(), &[]).await
 }
 
 async fn form<P: Platform>(
     desk: &Desk<'_, P>,
     status: StatusCode,
+    order: Option<&Known>,
     wrong: &[FieldError],
 ) -> Result<Answer, Problem> {
     let mut address = "payments/manual?open=true&limit=20".to_owned();
@@ -90,10 +170,7 @@ async fn form<P: Platform>(
     }
     let open: Proposals = desk.document(Ask::get(address)).await?;
     let title = desk.t("by-hand");
-    let typed = |name: &str| {
-        let typed = desk.form.text(name).map(str::to_owned);
-        typed.or_else(|| desk.query.text(name))
-    };
+    let typed = |name: &str| typed(desk, name);
     let content = html! {
         h1 { (title) }
         p { (desk.t("by-hand-hint")) }
@@ -103,6 +180,7 @@ async fn form<P: Platform>(
                 input type="hidden" name="back" value="/admin/payments/manual";
                 (services(desk, &typed("service_id").unwrap_or_default()))
                 (fields(desk, FIELDS.iter(), &typed, wrong))
+                @if let Some(order) = order { (of_order(desk, order)) }
                 button.primary type="submit" { (desk.t("propose")) }
             }
         }
@@ -116,7 +194,34 @@ async fn form<P: Platform>(
     Ok(desk.page(status, &Page::new(title, content)))
 }
 
-/// The proposals that are neither approved nor withdrawn.
+/// What the form has of a known order: its currency, and a field for each of several lines.
+fn of_order<P: Platform>(desk: &Desk<'_, P>, order: &Known) -> Markup {
+    let name = order.name();
+    let is_of_order = desk.form.text(LINES_OF) == Some(name.as_str());
+    let amount = |line: &KnownLine| {
+        let mut amounts = desk.form.named(LINE);
+        let amount = amounts.find(|(line_id, _)| *line_id == line.line_id);
+        amount.filter(|_| is_of_order).map(|(_, amount)| amount)
+    };
+    html! {
+        p.hint {
+            (order.order_key) " · " (own(desk, order.reason.as_ref())) " · "
+            (desk.with("amounts-in", &[("currency", order.currency.as_str().into())]))
+        }
+        @if order.has_several_lines() {
+            input type="hidden" name=(LINES_OF) value=(name);
+            p role="status" { (desk.t("amount-of-each-line")) }
+            @for line in &order.lines {
+                label {
+                    span { (line.line_id) " · " (own(desk, line.reason.as_ref())) }
+                    input name={ (LINE) (line.line_id) } type="text" maxlength="20" value=[amount(line)];
+                }
+            }
+        }
+    }
+}
+
+/// The proposals on which somebody has still to decide, or that were not carried out.
 fn waiting<P: Platform>(desk: &Desk<'_, P>, open: &Proposals) -> Markup {
     html! {
         section.card {
@@ -129,6 +234,7 @@ fn waiting<P: Platform>(desk: &Desk<'_, P>, open: &Proposals) -> Markup {
                     li {
                         a href=(desk.link(&format!("/admin/payments/manual/{}", proposal.id))) { (desk.t("proposal")) " " (proposal.id) }
                         span { (desk.t(proposal.what())) }
+                        @if proposal.not_carried_out { span.mark.bad { (desk.t("proposal-unfinished")) } }
                         @if let (Some(amount), Some(currency)) = (&proposal.amount, &proposal.currency) { strong.amount { (money(desk, amount, currency)) } }
                         span.property { (proposal.order_key) " · " (proposal.by) ", " (moment(desk, &proposal.proposed_at)) }
                     }
@@ -154,18 +260,33 @@ impl Proposal {
 /// `POST /admin/payments/manual`: proposes a payment.
 pub async fn propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     permit(desk.principal, &BOOKKEEPERS)?;
-    match try_propose(desk).await {
-        Ok(proposal) => Ok(to(desk, proposal.id)),
+    let order = Known::of(desk).await?;
+    match try_propose(desk, order.as_ref()).await {
+        Ok(Some(proposal)) => Ok(to(desk, proposal.id)),
+        Ok(None) => form(desk, StatusCode::OK, order.as_ref(), &[]).await,
         Err(problem) => {
             let status = problem.status();
-            form(desk, status, &mistakes(problem)?).await
+            form(desk, status, order.as_ref(), &mistakes(problem)?).await
         }
     }
 }
 
-async fn try_propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Proposal, Problem> {
+/// Proposes the payment; `None` if the form has still to ask what each line got.
+async fn try_propose<P: Platform>(
+    desk: &Desk<'_, P>,
+    order: Option<&Known>,
+) -> Result<Option<Proposal>, Problem> {
     let mut payment = json!({"amount": amount(desk, "amount")?});
     if let Some(payment) = payment.as_object_mut() {
+        if let Some(order) = order {
+            payment.insert("currency".to_owned(), json!(order.currency));
+        }
+        if let Some(order) = order.filter(|order| order.has_several_lines()) {
+            let Some(paid) = order.paid(desk)? else {
+                return Ok(None);
+            };
+            payment.insert("lines".to_owned(), json!(paid));
+        }
         let fields = FIELDS.iter().map(|field| field.name);
         for name in fields
             .filter(|name| *name != "amount")
@@ -174,8 +295,8 @@ async fn try_propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Proposal, Proble
             payment.insert(name.to_owned(), json!(desk.form.text(name)));
         }
     }
-    desk.document(Ask::new("POST", "payments/manual").json(&payment))
-        .await
+    let ask = Ask::new("POST", "payments/manual").json(&payment);
+    desk.document(ask).await.map(Some)
 }
 
 /// Redirects the browser to a proposal.
@@ -187,7 +308,8 @@ fn to<P: Platform>(desk: &Desk<'_, P>, id: u64) -> Answer {
 pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let proposal: Proposal = desk.document(Ask::get(path)).await?;
     let title = format!("{} {}", desk.t("proposal"), proposal.id);
-    let is_open = proposal.approved_by.is_none() && proposal.withdrawn_by.is_none();
+    let is_open = proposal.not_carried_out
+        || (proposal.approved_by.is_none() && proposal.withdrawn_by.is_none());
     let is_own = proposal.by == desk.principal.name;
     let order = format!(
         "/admin/orders/{}/{}",
@@ -195,6 +317,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
         encode(&proposal.order_key)
     );
     let (kind, state) = match (&proposal.approved_by, &proposal.withdrawn_by) {
+        _ if proposal.not_carried_out => ("bad", "proposal-unfinished"),
         (Some(_), _) => ("good", "proposal-approved"),
         (None, Some(_)) => ("bad", "proposal-withdrawn"),
         (None, None) => ("busy", "proposal-open"),
@@ -214,6 +337,10 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
                 @if let (Some(amount), Some(currency)) = (&proposal.amount, &proposal.currency) {
                     dt { (desk.t("amount")) } dd { strong { (money(desk, amount, currency)) } }
                 }
+                @if let (Some(currency), [_, _, ..]) = (&proposal.currency, proposal.lines.as_slice()) {
+                    dt { (desk.t("lines")) }
+                    @for line in &proposal.lines { dd { (line.line_id) ": " (money(desk, &line.amount, currency)) } }
+                }
                 @if let Some(at) = &proposal.paid_at { dt { (desk.t("paid-at")) } dd { (moment(desk, at)) } }
                 dt { (desk.t("note")) } dd { (proposal.note) }
                 dt { (desk.t("proposed-by")) } dd { (people(&proposal.proposed_at, &proposal.by)) }
@@ -226,6 +353,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
             }
         }
         @if is_open {
+            @if proposal.not_carried_out { p { (desk.t("unfinished-hint")) } }
             @if is_own { p { (desk.t("needs-another-person")) } }
             div.actions {
                 @if desk.may(&MANAGERS) && !is_own { (action(desk, path, "approve", "do-approve")) }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use maud::{Markup, html};
 use mpay_door::Problem;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -51,6 +51,9 @@ struct Paid {
     received_at: Option<String>,
     voided: Option<ByHand>,
     manual: Option<ByHand>,
+    /// True if it is MPay's own, after one of the same number was entered by hand and voided.
+    #[serde(default)]
+    after_void: bool,
 }
 
 /// A flag that a person has closed.
@@ -70,6 +73,8 @@ struct ByHand {
     proposed_by: String,
     approved_by: String,
     note: String,
+    /// MPay's later confirmation of the payment.
+    confirmed: Option<IgnoredAny>,
 }
 
 /// A page of orders.
@@ -79,6 +84,9 @@ pub struct Register {
     pub orders: Vec<Listed>,
     /// Cursor of the next page; `None` on the last page.
     pub next: Option<String>,
+    /// Number of orders that are left out because a record of theirs is damaged.
+    #[serde(default)]
+    pub damaged: u64,
 }
 
 /// An order, with the members that only its own page shows.
@@ -105,13 +113,14 @@ struct Line {
 }
 
 /// The filters of the list, named as the API's parameters.
-const FILTERS: [&str; 11] = [
+const FILTERS: [&str; 12] = [
     "service_id",
     "status",
     "review",
     "alias",
     "customer_name",
     "customer_id",
+    "person",
     "amount_due",
     "due_from",
     "due_to",
@@ -229,6 +238,7 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     // If the number is that of an order, the browser goes to the order at once.
     let key = desk.query.text("order_key");
     let service = desk.query.text("service_id");
+    let mut of_number: Vec<Listed> = Vec::new();
     if let Some(key) = &key {
         for id in desk.config.service_ids() {
             let address = format!("orders/{}/{}", encode(id.as_str()), encode(key));
@@ -238,26 +248,32 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             if !is_meant {
                 continue;
             }
-            match desk.call(Ask::get(&address)).await {
-                Ok(_) => return Ok(Answer::see_other(&desk.link(&format!("/admin/{address}")))),
+            match desk.document(Ask::get(&address)).await {
+                Ok(order) => of_number.push(order),
                 Err(problem) if problem.status() == StatusCode::NOT_FOUND => {}
                 Err(problem) => return Err(problem),
             }
         }
     }
+    if let [order] = of_number.as_slice() {
+        return Ok(Answer::see_other(&desk.link(&order.path())));
+    }
     let filters_chosen = chosen(desk)?;
     let mut address = format!("orders?limit=50{filters_chosen}");
-    if let Some(cursor) = desk.query.text("cursor") {
-        address.push_str(&format!("&cursor={}", encode(&cursor)));
-    }
+    let from_here = from_here(desk);
+    address.push_str(&from_here);
     let page: Register = desk.document(Ask::get(&address)).await?;
     let title = desk.t("menu-orders");
     let next = page
         .next
+        .as_ref()
         .map(|next| desk.link(&format!("/admin/orders?cursor={next}{filters_chosen}")));
     let content = html! {
         h1 { (title) }
-        @if key.is_some() { p.alert role="alert" { (desk.t("no-such-order")) } }
+        @if !of_number.is_empty() {
+            p role="status" { (desk.t("number-of-several")) }
+            (table(desk, &of_number))
+        } @else if key.is_some() { p.alert role="alert" { (desk.t("no-such-order")) } }
         (filters(desk))
         @if desk.may(&CLERKS) {
             p { a.button href=(desk.link("/admin/orders/new")) { (desk.t("new-order")) } }
@@ -268,15 +284,32 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             p { (desk.t(if next.is_some() { "none-so-far" } else { "no-orders" })) }
         } @else {
             (table(desk, &page.orders))
+            (left_out(desk, &page))
             p.actions {
                 a href=(desk.link(&format!("/admin/notices?{}", filters_chosen.trim_start_matches('&')))) { (desk.t("notices")) }
-                a href={ "/admin/export?format=xlsx" (filters_chosen) } { (desk.t("export-xlsx")) }
-                a href={ "/admin/export?format=csv&separator=semicolon" (filters_chosen) } { (desk.t("export-csv")) }
+                a href={ "/admin/export?format=xlsx" (filters_chosen) (from_here) } { (desk.t("export-xlsx")) }
+                a href={ "/admin/export?format=csv&separator=semicolon" (filters_chosen) (from_here) } { (desk.t("export-csv")) }
             }
+            @if next.is_some() || !from_here.is_empty() { p.hint { (desk.t("export-from-here")) } }
         }
         @if let Some(next) = next.filter(|_| key.is_none()) { p { a.button href=(next) { (desk.t("further")) } } }
     };
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+/// The cursor of the page's address, after `&`; empty if the page begins with the newest order.
+pub fn from_here<P: Platform>(desk: &Desk<'_, P>) -> String {
+    let cursor = desk.query.text("cursor");
+    cursor.map_or_else(String::new, |cursor| format!("&cursor={}", encode(&cursor)))
+}
+
+/// A note that orders are left out because a record of theirs is damaged.
+pub fn left_out<P: Platform>(desk: &Desk<'_, P>, page: &Register) -> Markup {
+    html! {
+        @if page.damaged > 0 {
+            p.alert { (desk.with("orders-damaged", &[("count", page.damaged.into())])) }
+        }
+    }
 }
 
 /// The filters of the page's address, each after `&`.
@@ -448,7 +481,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
             @if listed.payments.is_empty() { p { (desk.t("no-payments")) } }
             ul.payments {
                 @for payment in listed.payments.iter().rev() {
-                    li { (paid(desk, payment, &listed.path(), is_even)) }
+                    li { (paid(desk, payment, &listed.path(), is_even)) (stand_ins(desk, payment, &listed.payments)) }
                 }
             }
             @if desk.may(&BOOKKEEPERS) {
@@ -518,6 +551,23 @@ fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str, is_even: bo
             }
         }
         span.property { a href={ "/admin/payments/" (id) "/evidence" } { (desk.t("evidence")) } }
+    }
+}
+
+/// Beside a payment that MPay confirmed after its entry by hand was voided: what else may be entries of the same
+/// money.
+fn stand_ins<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, all: &[Paid]) -> Markup {
+    let is_unconfirmed = |by: &ByHand| by.confirmed.is_none();
+    let others = all.iter().filter(|other| {
+        other.voided.is_none() && other.manual.as_ref().is_some_and(is_unconfirmed)
+    });
+    html! {
+        @if payment.after_void {
+            span.property {
+                (desk.t("after-void"))
+                @for other in others { " " code { (other.payment_id) } }
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     super::layout::{Answer, Page},
     desk::{Ask, Desk, encode},
     order_form::{Field, fields},
-    orders::{Listed, Register, table},
+    orders::{Register, from_here, left_out, table},
 };
 use crate::{
     access::{MANAGERS, permit},
@@ -18,7 +18,8 @@ use crate::{
     store::Platform,
 };
 
-/// The most API calls that one page makes. Each call looks through a part of the books.
+/// The most API calls that one page makes. Each call looks through a part of the books. The export looks through
+/// as much in one call.
 const CALLS: usize = 20;
 
 /// The most orders that one page shows.
@@ -72,18 +73,20 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             (fields(desk, [&CODE].into_iter(), &value, &[]))
             button type="submit" { (desk.t("find")) }
         }
-        @if let Some((code, (orders, next))) = &found {
-            @if orders.is_empty() {
-                p { (desk.t(if next.is_some() { "none-so-far" } else { "no-orders" })) }
+        @if let Some((code, page)) = &found {
+            @if page.orders.is_empty() {
+                p { (desk.t(if page.next.is_some() { "none-so-far" } else { "no-orders" })) }
             } @else {
-                (table(desk, orders))
+                (table(desk, &page.orders))
             }
-            @if let Some(next) = next {
+            (left_out(desk, page))
+            @if let Some(next) = &page.next {
                 p { (desk.t("personal-partly")) }
                 p { a.button href=(desk.link(&format!("/admin/personal?customer_id={}&cursor={}", encode(code), encode(next)))) { (desk.t("further")) } }
             }
-            p { a.button href={ "/admin/export?format=xlsx&customer_id=" (encode(code)) } { (desk.t("export-xlsx")) } }
-            p.hint { (desk.t("export-hint")) }
+            p { a.button href={ "/admin/export?format=xlsx&person=" (encode(code)) (from_here(desk)) } { (desk.t("export-xlsx")) } }
+            @if page.next.is_some() || desk.query.text("cursor").is_some() { p.hint { (desk.t("export-from-here")) } }
+            p.hint { (desk.t("personal-found")) }
             section.card {
                 h2 { (desk.t("erase-title")) }
                 p { (desk.t("erase-hint")) }
@@ -94,16 +97,14 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
 }
 
-/// Orders of a person, and the cursor to continue if not all orders were looked through.
-async fn found<P: Platform>(
-    desk: &Desk<'_, P>,
-    code: &str,
-) -> Result<(Vec<Listed>, Option<String>), Problem> {
-    let mut orders = Vec::new();
+/// Orders that name a person as the erasure finds them, and the cursor to continue if not all orders were looked
+/// through.
+async fn found<P: Platform>(desk: &Desk<'_, P>, code: &str) -> Result<Register, Problem> {
+    let (mut orders, mut damaged) = (Vec::new(), 0);
     let mut cursor = desk.query.text("cursor");
     for _ in 0..CALLS {
         let mut address = format!(
-            "orders?customer_id={}&limit={}",
+            "orders?person={}&limit={}",
             encode(code),
             SHOWN - orders.len()
         );
@@ -112,12 +113,17 @@ async fn found<P: Platform>(
         }
         let page: Register = desk.document(Ask::get(address)).await?;
         orders.extend(page.orders);
+        damaged += page.damaged;
         cursor = page.next;
         if cursor.is_none() || orders.len() >= SHOWN {
             break;
         }
     }
-    Ok((orders, cursor))
+    Ok(Register {
+        orders,
+        next: cursor,
+        damaged,
+    })
 }
 
 /// The form that erases. The person has to type the code a second time.

@@ -464,3 +464,76 @@ async fn notices_are_of_the_orders_that_can_be_paid_and_were_chosen() {
         .await;
     assert_eq!(none.text.matches("<article class=\"notice\">").count(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_number_of_several_services_shows_the_order_of_each() {
+    let office = Office::new();
+    for service in ["TAX", "SCHOOL"] {
+        let mut json = order_json("7", "10");
+        json.service_id = Some(service.to_owned());
+        put(
+            &office.memory,
+            &json.to_order().unwrap(),
+            Precondition::None,
+        )
+        .await
+        .unwrap();
+    }
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser.get("/admin/orders?order_key=7").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    for said in [
+        "/admin/orders/TAX/7?",
+        "/admin/orders/SCHOOL/7?",
+        "Mai multe servicii",
+    ] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    let page = browser
+        .get("/admin/orders?order_key=7&service_id=SCHOOL")
+        .await;
+    let found = page.header("location");
+    assert_eq!(found, "/admin/orders/SCHOOL/7?lang=ro");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_says_that_a_damaged_order_is_left_out() {
+    let office = Office::new();
+    for key in ["1", "2"] {
+        register(&office.memory, key, "10").await.unwrap();
+    }
+    let browser = office.sign_in(Role::Read).await;
+    let says = "Lăsate deoparte";
+    let page = browser.get("/admin/orders").await;
+    assert!(!page.text.contains(says), "{}", page.text);
+    office.memory.overwrite("order/TAX/1/1", b"{".to_vec());
+    let page = browser.get("/admin/orders").await;
+    assert!(page.text.contains(says), "{}", page.text);
+}
+
+/// A table begins where its page does.
+#[tokio::test(start_paused = true)]
+async fn the_table_of_a_later_page_begins_with_that_page() {
+    let office = Office::new();
+    for key in 0..60 {
+        register(&office.memory, &format!("K{key}"), "10")
+            .await
+            .unwrap();
+    }
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser.get("/admin/orders?status=Active").await;
+    let (_, next) = page.text.split_once("/admin/orders?cursor=").unwrap();
+    let next = next.split('"').next().unwrap().replace("&amp;", "&");
+    let page = browser.get(&format!("/admin/orders?cursor={next}")).await;
+    let (_, link) = page
+        .text
+        .split_once("href=\"/admin/export?format=csv")
+        .unwrap();
+    let link = link.split('"').next().unwrap().replace("&amp;", "&");
+    let table = browser
+        .get(&format!("/admin/export?format=csv{link}"))
+        .await;
+    assert_eq!(table.text.lines().count(), 11, "{}", table.text);
+    let name = table.header("content-disposition");
+    assert!(name.contains("orders-part.csv"), "{name}");
+}

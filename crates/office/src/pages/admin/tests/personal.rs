@@ -124,3 +124,74 @@ async fn erasing_walks_all_of_the_books() {
         .await;
     assert!(!is_there(&page, "first"), "{}", page.text);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_person_is_found_by_a_marked_number_and_a_code_of_any_length_can_be_erased() {
+    let office = Office::new();
+    let code = "PASAPORT-AA-0123456789";
+    let mut json = order_json("PERS-1", "10");
+    json.aliases =
+        serde_json::from_value(serde_json::json!([{"value": code, "personal": true}])).unwrap();
+    put(
+        &office.memory,
+        &json.to_order().unwrap(),
+        Precondition::None,
+    )
+    .await
+    .unwrap();
+    let browser = office.sign_in(Role::Manager).await;
+    let page = browser
+        .get(&format!("/admin/personal?customer_id={code}"))
+        .await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.text.contains("PERS%2D1"), "{}", page.text);
+    assert!(page.text.contains("name=\"again\""), "{}", page.text);
+    let nobody = browser
+        .get(&format!("/admin/personal?customer_id={code}-NOBODY"))
+        .await;
+    assert!(nobody.text.contains("name=\"again\""), "{}", nobody.text);
+}
+
+/// The download has what the page shows, however many newer orders there are.
+#[tokio::test(start_paused = true)]
+async fn what_the_page_of_a_person_shows_is_in_its_table() {
+    let office = Office::new();
+    let code = "2000000000006";
+    let mut manager = Api::new();
+    manager.memory = office.memory.clone();
+    let mut json = order_json("PERS-1", "10");
+    json.customer_id = Some(code.to_owned());
+    put(
+        &office.memory,
+        &json.to_order().unwrap(),
+        Precondition::None,
+    )
+    .await
+    .unwrap();
+    for batch in 0..6 {
+        let rows = (0..500).map(|n| format!("TAX,N-{batch}-{n},Taxă,1,Taxă,5\n"));
+        let head = "service_id,order_key,reason,line_id,line_reason,amount_due\n";
+        let table = format!("{head}{}", rows.collect::<String>());
+        let answer = manager
+            .call("POST", "orders/import", "text/csv", table)
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+    let browser = office.sign_in(Role::Manager).await;
+    let mut address = format!("/admin/personal?customer_id={code}");
+    for is_first in [true, false] {
+        let page = browser.get(&address).await;
+        let (_, link) = page.text.split_once("href=\"/admin/export?").unwrap();
+        let link = link.split('"').next().unwrap().replace("&amp;", "&");
+        let link = link.replace("format=xlsx", "format=csv");
+        let table = browser.get(&format!("/admin/export?{link}")).await;
+        let shows = page.text.contains("PERS%2D1");
+        assert_eq!(shows, is_first, "{address}");
+        assert_eq!(table.text.contains("PERS-1"), shows, "{link}");
+        let is_part = table.header("content-disposition").contains("part");
+        assert_eq!(is_part, !is_first, "{link}");
+        assert_eq!(page.text.contains("„part”"), is_part, "{}", page.text);
+        // A page that begins below the order: so does its table.
+        address.push_str("&cursor=1");
+    }
+}
