@@ -314,13 +314,24 @@ impl<P: Platform> Proposals<'_, P> {
         Ok(page)
     }
 
-    /// Those of these proposals on which nobody has decided, in the same order.
+    /// Finds those of these proposals that are [open](StoredProposal::is_open), in the order of their places.
     pub(super) async fn open_among(self, places: &[u64]) -> Result<Vec<u64>, StoreError> {
         let lists: Vec<_> = places.iter().map(|place| decisions(*place)).collect();
         let made = self.log.read_lists(&lists, u64::MAX).await?;
-        let open = places.iter().zip(made);
-        let open = open.filter_map(|(place, made)| decided(made).is_none().then_some(*place));
-        Ok(open.collect())
+        let (mut open, mut approved) = (Vec::new(), Vec::new());
+        for (place, made) in places.iter().zip(made) {
+            match decided(made, false).map(|entry| entry.value) {
+                None => open.push(*place),
+                // It may not be carried out yet.
+                Some(Decision::Approved { .. }) => approved.extend(self.undecided(*place).await?),
+                Some(_) => {}
+            }
+        }
+        let approved = self.decided(approved).await?.into_iter();
+        let unfinished = approved.filter(StoredProposal::is_open);
+        open.extend(unfinished.map(|proposal| proposal.index));
+        open.sort_unstable();
+        Ok(open)
     }
 
     /// Up to `limit` of the proposals that are known to be open, the newest first. `next` leads to the others.

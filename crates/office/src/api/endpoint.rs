@@ -9,7 +9,10 @@ use http::{Method, Response, StatusCode};
 
 #[cfg(feature = "description")]
 use super::description::{Operation, Schemas};
-use super::{Call, Problem, query::Query};
+use super::{
+    Call, Problem,
+    query::{Query, decode},
+};
 use crate::{
     access::Role,
     domain::{OrderKey, PaymentId, ServiceId},

@@ -24,7 +24,7 @@ use crate::{
         FieldError, MetadataJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
         VoidProposalJson,
     },
-    store::{self, Decision, Platform, StoredOrder, StoredProposal},
+    store::{self, Decision, Places, Platform, StoredOrder, StoredProposal},
 };
 
 #[cfg(feature = "description")]
