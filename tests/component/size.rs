@@ -3,7 +3,7 @@
 use crate::harness::*;
 
 /// A little above what they are. Whoever needs more says for what, and raises it.
-const MOST: [(&str, u64); 2] = [(PROVIDER, 3_050_000), (OFFICE, 5_870_000)];
+const MOST: [(&str, u64); 2] = [(PROVIDER, 3_050_000), (OFFICE, 5_925_000)];
 
 #[test]
 fn the_components_do_not_grow_unseen() {
