@@ -1,20 +1,16 @@
 //! The calls that elsewhere are cron's: `mpay up` makes them itself, by a token that nobody else has.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp, civil::Date};
+use mpay_client::proxy_to;
 use mpay_domain::time;
 use mpay_office::access::{Principal, Role};
 use rand::RngExt;
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use ureq::tls::TlsConfig;
 
 use crate::tell;
@@ -25,6 +21,12 @@ pub const NAME: &str = "mpay up";
 const NIGHT: SignedDuration = SignedDuration::from_hours(3);
 /// A call may take as long as several receivers of webhooks do.
 const TIMEOUT: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_secs(60);
+/// So long a start must have lasted before it walks through the books without knowing whether one before it has
+/// done so this night.
+const UNDISTURBED: SignedDuration = SignedDuration::from_mins(10);
+/// The metric that tells when a job was last done.
+const LAST_RUN: &str = "mpay_provider_schedule_last_run_timestamp_seconds";
 /// Pages of one job: ten million events have fewer. A fault must not turn for ever.
 const MOST_PAGES: u32 = 50_000;
 
@@ -58,18 +60,20 @@ const JOBS: [Job; 4] = [
         otherwise: None,
         days_ago: &[],
     },
-    // What is not over at a card gateway, and what was given back there without our knowledge.
+    // What is not over at a card gateway.
     Job {
         path: "card-payments/check",
         when: When::EachMinute,
         otherwise: None,
         days_ago: &[],
     },
+    // What was given back there without our knowledge. Yesterday comes last: the books note its call as the end of
+    // all four.
     Job {
         path: "card-payments/recheck",
         when: When::EachNight,
         otherwise: None,
-        days_ago: &[1, 7, 30, 90],
+        days_ago: &[90, 30, 7, 1],
     },
     // Also where nothing is erased by age: what came back after an erasure is erased by the next walk.
     Job {
@@ -112,8 +116,12 @@ impl Caller {
 
     /// Makes the calls from now on, until the handle is aborted.
     pub fn start(self, url: &str) -> JoinHandle<()> {
+        self.start_by(url, MINUTE)
+    }
+
+    fn start_by(self, url: &str, minute: Duration) -> JoinHandle<()> {
         let api = Api::new(url, self.token, TlsConfig::default());
-        tokio::spawn(run(api))
+        tokio::spawn(run(api, minute))
     }
 }
 
@@ -130,36 +138,72 @@ impl fmt::Debug for Api {
     }
 }
 
-async fn run(api: Api) {
+/// Each job goes its own way: one that takes all night, or hangs, holds up no other. It is never made twice at
+/// once.
+async fn run(api: Api, minute: Duration) {
     let api = Arc::new(api);
-    let mut minute = tokio::time::interval(Duration::from_secs(60));
+    let begun = Timestamp::now();
+    let mut jobs = JoinSet::new();
+    for job in &JOBS {
+        jobs.spawn(repeat(Arc::clone(&api), job, minute, begun));
+    }
+    while jobs.join_next().await.is_some() {}
+}
+
+async fn repeat(api: Arc<Api>, job: &'static Job, minute: Duration, begun: Timestamp) {
+    let mut minute = tokio::time::interval(minute);
     minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut due, mut failing) = (Due::default(), BTreeSet::new());
+    let mut due = Due::new(job.when);
+    let mut is_failing = false;
     loop {
         minute.tick().await;
-        let tonight = night_of(Timestamp::now());
-        for job in &JOBS {
-            if !due.is_due(job, tonight) {
-                continue;
-            }
-            let api = Arc::clone(&api);
-            let done = tokio::task::spawn_blocking(move || api.carry_out(job)).await;
-            // A mistake is told once, and that it is mended.
-            match done.unwrap_or_else(|error| Err(error.into())) {
-                Ok(outcome) => {
-                    due.note(job, tonight, outcome);
-                    if failing.remove(job.path) {
-                        tell!("Schedule: POST /api/{} works again.", job.path);
-                    }
+        let now = Timestamp::now();
+        let (api, is_known) = (Arc::clone(&api), due.is_known);
+        if is_known && !due.is_due(now) {
+            continue;
+        }
+        let done = tokio::task::spawn_blocking(move || match is_known {
+            true => api.carry_out(job).map(Step::Done),
+            false => api.last_run(job.path).map(Step::Learnt),
+        });
+        // A mistake is told once, and that it is mended.
+        match done.await.unwrap_or_else(|error| Err(error.into())) {
+            Ok(Step::Learnt(last)) => {
+                if let Some(last) = last {
+                    due.learn(last, begun);
+                    // It may be due now.
+                    minute.reset_immediately();
                 }
-                Err(error) => {
-                    if failing.insert(job.path) {
-                        tell!("Schedule: POST /api/{} failed: {error:#}", job.path);
-                    }
+            }
+            Ok(Step::Done(outcome)) => {
+                due.note(night_of(now), outcome);
+                if std::mem::take(&mut is_failing) {
+                    tell!("Schedule: POST /api/{} works again.", job.path);
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut is_failing, true) {
+                    tell!("Schedule: POST /api/{} failed: {error:#}", job.path);
                 }
             }
         }
     }
+}
+
+/// What a minute has brought.
+enum Step {
+    /// When the job was done before this start; `None` if the books do not tell now.
+    Learnt(Option<LastRun>),
+    Done(Outcome),
+}
+
+/// When a job was done last, by whomever: the books keep it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastRun {
+    At(Timestamp),
+    Never,
+    /// The books keep no note of it, since the configuration gives it nothing to do by itself.
+    NotNoted,
 }
 
 /// The end of a job that did not fail.
@@ -171,30 +215,53 @@ pub enum Outcome {
     NotSet,
 }
 
-/// The jobs that are to be done, by what became of them before.
-#[derive(Debug, Default)]
+/// Whether a job is to be done, by what became of it before.
+#[derive(Debug)]
 struct Due {
-    /// The night when each of the nightly calls was made last. One that failed is due again the next minute,
-    /// and so is one of a night when nothing ran.
-    nights: BTreeMap<&'static str, Date>,
-    /// Variables are read at the start. Until the next one these would be refused each minute, and fill the log.
-    not_set: BTreeSet<&'static str>,
+    when: When,
+    /// True once it is known whether a start before this one has done it.
+    is_known: bool,
+    /// The night when it was made last. One that failed is due again the next minute, and so is one of a night
+    /// when nothing ran.
+    night: Option<Date>,
+    /// It is not due before.
+    from: Timestamp,
+    /// Variables are read at the start. Until the next one it would be refused each minute, and fill the log.
+    is_not_set: bool,
 }
 
 impl Due {
-    fn is_due(&self, job: &Job, tonight: Date) -> bool {
-        !self.not_set.contains(job.path)
-            && (job.when == When::EachMinute || self.nights.get(job.path) != Some(&tonight))
+    fn new(when: When) -> Self {
+        Self {
+            when,
+            // It costs little, and is made each minute in any case.
+            is_known: when == When::EachMinute,
+            night: None,
+            from: Timestamp::MIN,
+            is_not_set: false,
+        }
     }
 
-    fn note(&mut self, job: &Job, tonight: Date, outcome: Outcome) {
+    /// Takes over what a start before this one has done. Where that is not noted, a start that does not last does
+    /// not begin the walk anew.
+    fn learn(&mut self, last: LastRun, begun: Timestamp) {
+        self.is_known = true;
+        match last {
+            LastRun::At(at) => self.night = Some(night_of(at)),
+            LastRun::Never => {}
+            LastRun::NotNoted => self.from = begun + UNDISTURBED,
+        }
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        let is_new = self.when == When::EachMinute || self.night != Some(night_of(now));
+        is_new && !self.is_not_set && now >= self.from
+    }
+
+    fn note(&mut self, tonight: Date, outcome: Outcome) {
         match outcome {
-            Outcome::Done => {
-                self.nights.insert(job.path, tonight);
-            }
-            Outcome::NotSet => {
-                self.not_set.insert(job.path);
-            }
+            Outcome::Done => self.night = Some(tonight),
+            Outcome::NotSet => self.is_not_set = true,
         }
     }
 }
@@ -205,16 +272,18 @@ fn night_of(now: Timestamp) -> Date {
 }
 
 impl Api {
-    /// Those to the provider at this address, which is that of its door, or of `/api`.
+    /// The calls to the provider at this address, which is that of its doors, or of `/api`.
     pub fn new(url: &str, token: String, tls: TlsConfig) -> Self {
         let url = url.trim_end_matches('/');
+        let url = url.strip_suffix("/api").unwrap_or(url);
         Self {
-            url: format!("{}/api", url.strip_suffix("/api").unwrap_or(url)),
+            url: url.to_owned(),
             token,
             agent: ureq::Agent::config_builder()
                 .http_status_as_error(false)
                 .timeout_global(Some(TIMEOUT))
                 .tls_config(tls)
+                .proxy(proxy_to(url))
                 .max_redirects(0)
                 .max_redirects_will_error(false)
                 .build()
@@ -235,12 +304,16 @@ impl Api {
         }
         let today = time::date(Timestamp::now());
         let days = job.days_ago.iter();
+        let mut outcome = Ok(Outcome::Done);
         for day in days.filter_map(|days| time::days_after(today, -days)) {
-            if self.call(job, &format!("from={day}&to={day}&"))? == Outcome::NotSet {
-                return Ok(Outcome::NotSet);
+            // A failure of one day leaves out no other: this night is the only one that asks for these days.
+            match self.call(job, &format!("from={day}&to={day}&")) {
+                Ok(Outcome::NotSet) => return Ok(Outcome::NotSet),
+                Err(error) if outcome.is_ok() => outcome = Err(error.context(format!("of {day}"))),
+                Ok(Outcome::Done) | Err(_) => {}
             }
         }
-        Ok(Outcome::Done)
+        outcome
     }
 
     /// Calls until nothing is left.
@@ -257,7 +330,8 @@ impl Api {
             let (status, answer) = self.post(&path, body)?;
             match status {
                 200 => {}
-                404 => return Ok(Outcome::NotSet),
+                // There is no card gateway. Every provider has the other calls: without them this is another address.
+                404 if job.path.starts_with("card-payments/") => return Ok(Outcome::NotSet),
                 409 if job.otherwise.is_none() => return Ok(Outcome::NotSet),
                 409 if body.is_some() => return Ok(Outcome::Done),
                 409 => {
@@ -278,10 +352,23 @@ impl Api {
         bail!("it does not come to an end")
     }
 
+    /// When a job was done last, by the books; `None` while they cannot be read.
+    fn last_run(&self, path: &str) -> anyhow::Result<Option<LastRun>> {
+        let mut response = self
+            .agent
+            .get(format!("{}/metrics", self.url))
+            .header("Authorization", format!("Bearer {}", self.token))
+            .call()?;
+        match response.status().as_u16() {
+            200 => Ok(last_run_in(&response.body_mut().read_to_string()?, path)),
+            status => bail!("GET /metrics: HTTP {status}"),
+        }
+    }
+
     fn post(&self, path: &str, body: Option<&str>) -> anyhow::Result<(u16, Value)> {
         let request = self
             .agent
-            .post(format!("{}/{path}", self.url))
+            .post(format!("{}/api/{path}", self.url))
             .header("Authorization", format!("Bearer {}", self.token));
         let sent = match body {
             Some(body) => request.content_type("application/json").send(body),
@@ -294,35 +381,165 @@ impl Api {
     }
 }
 
+/// When a job was done last, by an answer with metrics; `None` if the books were not read for it.
+fn last_run_in(metrics: &str, path: &str) -> Option<LastRun> {
+    let has_books = metrics
+        .lines()
+        .any(|line| line == "mpay_provider_store_up 1");
+    let label = format!("{{schedule=\"{path}\",");
+    let line = metrics.lines().find_map(|line| {
+        let rest = line.strip_prefix(LAST_RUN)?.strip_prefix(&label)?;
+        rest.split_once("} ")
+    });
+    match line {
+        _ if !has_books => None,
+        None => Some(LastRun::NotNoted),
+        Some((_, seconds)) => {
+            let seconds: Option<i64> = seconds.trim().parse().ok().filter(|seconds| *seconds > 0);
+            let at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+            Some(at.map_or(LastRun::Never, LastRun::At))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::{TcpListener, TcpStream},
+        sync::{Mutex, mpsc},
+    };
+
     use mpay_office::schedule::Every;
 
     use super::*;
 
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
+    }
+
+    fn known(when: When, last: LastRun, begun: &str) -> Due {
+        let mut due = Due::new(when);
+        due.learn(last, at(begun));
+        due
+    }
+
     #[test]
     fn a_nightly_call_that_failed_is_due_until_it_is_made() {
-        let [first, second] = ["2026-06-01", "2026-06-02"].map(|day| day.parse::<Date>().unwrap());
-        let of = |when| JOBS.iter().find(|job| job.when == when).unwrap();
-        let (minutely, nightly) = (of(When::EachMinute), of(When::EachNight));
-        let mut due = Due::default();
-        assert!(due.is_due(nightly, first), "a start makes up for it");
-        assert!(due.is_due(nightly, first), "nothing was done");
-        due.note(nightly, first, Outcome::Done);
-        due.note(minutely, first, Outcome::Done);
-        assert!(!due.is_due(nightly, first));
-        assert!(due.is_due(minutely, first));
-        assert!(due.is_due(nightly, second));
+        let [first, second] = ["2026-06-01T12:00:00Z", "2026-06-02T12:00:00Z"];
+        let mut nightly = known(When::EachNight, LastRun::Never, first);
+        let mut minutely = Due::new(When::EachMinute);
+        assert!(nightly.is_due(at(first)), "a start makes up for it");
+        assert!(nightly.is_due(at(first)), "nothing was done");
+        for due in [&mut nightly, &mut minutely] {
+            due.note(night_of(at(first)), Outcome::Done);
+        }
+        assert!(!nightly.is_due(at(first)));
+        assert!(minutely.is_due(at(first)));
+        assert!(nightly.is_due(at(second)));
+    }
+
+    #[test]
+    fn a_start_does_not_repeat_what_one_before_it_has_done_this_night() {
+        // Three o'clock in Moldova is midnight by UTC.
+        let last = LastRun::At(at("2026-06-01T00:10:00Z"));
+        let due = known(When::EachNight, last, "2026-06-01T12:00:00Z");
+        assert!(!due.is_due(at("2026-06-01T12:00:00Z")));
+        assert!(due.is_due(at("2026-06-02T00:00:00Z")));
+        let last = LastRun::At(at("2026-05-31T23:59:00Z"));
+        let due = known(When::EachNight, last, "2026-06-01T12:00:00Z");
+        assert!(due.is_due(at("2026-06-01T12:00:00Z")));
+        // Nobody has noted it: a start that does not last does not begin it.
+        let due = known(When::EachNight, LastRun::NotNoted, "2026-06-01T12:00:00Z");
+        assert!(!due.is_due(at("2026-06-01T12:09:59Z")));
+        assert!(due.is_due(at("2026-06-01T12:10:00Z")));
+    }
+
+    #[test]
+    fn the_metrics_tell_when_a_job_was_done() {
+        let sample = |path: &str, seconds: &str| {
+            format!("{LAST_RUN}{{schedule=\"{path}\",every=\"night\"}} {seconds}\n")
+        };
+        let metrics = format!(
+            "# TYPE {LAST_RUN} gauge\n{}{}mpay_provider_store_up 1\n",
+            sample("erasures", "1780272600"),
+            sample("card-payments/recheck", "0"),
+        );
+        let done = LastRun::At(at("2026-06-01T00:10:00Z"));
+        assert_eq!(last_run_in(&metrics, "erasures"), Some(done));
+        let recheck = last_run_in(&metrics, "card-payments/recheck");
+        assert_eq!(recheck, Some(LastRun::Never));
+        assert_eq!(last_run_in(&metrics, "x"), Some(LastRun::NotNoted));
+        for unread in ["", "mpay_provider_store_up 0\n"] {
+            assert_eq!(last_run_in(unread, "erasures"), None);
+        }
     }
 
     #[test]
     fn what_is_not_set_is_not_asked_for_again() {
-        let night: Date = "2026-06-01".parse().unwrap();
-        let mut due = Due::default();
-        due.note(&JOBS[0], night, Outcome::NotSet);
-        let left: Vec<_> = JOBS.iter().filter(|job| due.is_due(job, night)).collect();
-        assert_eq!(left.len(), JOBS.len() - 1);
-        assert!(left.iter().all(|job| job.path != JOBS[0].path));
+        let now = at("2026-06-01T12:00:00Z");
+        let mut due = Due::new(When::EachMinute);
+        due.note(night_of(now), Outcome::NotSet);
+        assert!(!due.is_due(now));
+    }
+
+    /// Reads the head of a request, and gives its path.
+    fn path_of(stream: &TcpStream) -> String {
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        head[0].split(' ').nth(1).unwrap().to_owned()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_job_that_takes_long_holds_up_no_other_and_is_not_begun_twice() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, asked) = mpsc::channel();
+        let held = Arc::new(Mutex::new(Vec::new()));
+        let holding = Arc::clone(&held);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let path = path_of(&stream);
+                let (status, body) = match path.as_str() {
+                    "/metrics" => (
+                        "200 OK",
+                        format!(
+                            "{LAST_RUN}{{schedule=\"erasures\",every=\"night\"}} 0\nmpay_provider_store_up 1\n"
+                        ),
+                    ),
+                    "/api/outbox/deliver" => ("200 OK", "{}".to_owned()),
+                    "/api/erasures" => ("", String::new()),
+                    _ => ("404 Not Found", "{}".to_owned()),
+                };
+                if sender.send(path).is_err() {
+                    break;
+                }
+                if status.is_empty() {
+                    // No answer.
+                    holding.lock().unwrap().push(stream);
+                    continue;
+                }
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}", body.len());
+                write!(&stream, "{head}\r\nConnection: close\r\n\r\n{body}").unwrap();
+            }
+        });
+        let schedule = Caller::new().start_by(&url, Duration::from_millis(5));
+        let (mut erasures, mut deliveries, mut all) = (0, 0, 0);
+        let patience = Duration::from_secs(30);
+        while erasures == 0 || deliveries < 20 {
+            let path = asked
+                .recv_timeout(patience)
+                .expect("a job holds up another");
+            all += 1;
+            assert!(all < 10_000, "a job holds up another");
+            erasures += usize::from(path == "/api/erasures");
+            // Only those that come while the other is at work.
+            deliveries += usize::from(path == "/api/outbox/deliver" && erasures > 0);
+        }
+        assert_eq!(erasures, 1);
+        schedule.abort();
+        // The call ends with its connection.
+        held.lock().unwrap().clear();
     }
 
     #[test]

@@ -6,17 +6,21 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use mpay_door::log::{log, of_store};
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     config::Config,
+    domain::time,
     store::{Ledger, Platform, StoreError},
 };
 
 /// A note that is younger than this is not written again, so that more frequent calls cause no more writes.
 const NOTE_EVERY: SignedDuration = SignedDuration::from_secs(50);
+
+/// The job that is done by several calls.
+const RECHECK: &str = "card-payments/recheck";
 
 /// The interval of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +71,7 @@ const JOBS: [Job; 4] = [
         is_expected: |config| config.cards.is_some(),
     },
     Job {
-        path: "card-payments/recheck",
+        path: RECHECK,
         every: Every::Night,
         is_expected: |config| config.cards.is_some(),
     },
@@ -135,11 +139,12 @@ struct GoesOn {
     next: Option<IgnoredAny>,
 }
 
-/// Notes that a job was done, judging by the endpoint, the body and the answer of a call. The call is answered
+/// Notes that a job was done, judging by the endpoint, the query, the body and the answer of a call. The call is answered
 /// already, so if the store fails, only the note is missing.
 pub async fn note<P: Platform>(
     store: &Ledger<P>,
     path: &str,
+    query: &str,
     body: &[u8],
     answer: &Response<Bytes>,
 ) {
@@ -156,12 +161,24 @@ pub async fn note<P: Platform>(
     if job.every == Every::Night && goes_on {
         return;
     }
+    // It is called for several days each night, for yesterday last.
+    if path == RECHECK && !reaches_yesterday(query, store.now()) {
+        return;
+    }
     if let Err(error) = write(store, job).await {
         log!(
             "it could not be noted that {path} was called: {}",
             of_store(&error)
         );
     }
+}
+
+/// True if the span of days of a query ends yesterday or later, or is open.
+fn reaches_yesterday(query: &str, now: Timestamp) -> bool {
+    let to = query.split('&').find_map(|pair| pair.strip_prefix("to="));
+    let to: Option<Date> = to.and_then(|to| to.parse().ok());
+    let yesterday = time::days_after(time::date(now), -1);
+    to.is_none_or(|to| yesterday.is_none_or(|yesterday| to >= yesterday))
 }
 
 async fn write<P: Platform>(store: &Ledger<P>, job: &Job) -> Result<(), StoreError> {
@@ -281,11 +298,35 @@ mod tests {
             (ERASURES, r#"{"erased":[]}"#, true),
         ] {
             let answer = Response::new(Bytes::from_static(answer.as_bytes()));
-            note(&store, path, b"", &answer).await;
+            note(&store, path, "", b"", &answer).await;
             let at = ran(&app, &memory, path).await;
             assert_eq!(at.is_some(), is_noted, "{path} {answer:?}");
         }
         assert_eq!(post(&app, &memory, ERASURES, " {} ").await, 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn payments_by_card_are_asked_for_again_once_yesterdays_are() {
+        let memory = Memory::new();
+        let store = Ledger::new(memory.clone());
+        let today = time::date(memory.now());
+        let day = |ago: i64| time::days_after(today, -ago).unwrap();
+        let answer = Response::new(Bytes::from_static(b"{}"));
+        let names = [name(RECHECK)];
+        for ago in [90, 30, 7, 2] {
+            let query = format!("from={0}&to={0}", day(ago));
+            note(&store, RECHECK, &query, b"", &answer).await;
+            assert_eq!(store.notes().times(&names).await.unwrap(), [None], "{ago}");
+        }
+        for query in [format!("from={0}&to={0}&cursor=7", day(1)), String::new()] {
+            let (memory, store) = {
+                let memory = Memory::new();
+                (memory.clone(), Ledger::new(memory))
+            };
+            note(&store, RECHECK, &query, b"", &answer).await;
+            let noted = store.notes().times(&names).await.unwrap();
+            assert_eq!(noted, [Some(memory.now())], "{query}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

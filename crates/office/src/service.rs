@@ -162,7 +162,7 @@ async fn api<P: Platform>(
         effort: api::Effort::PROGRAM,
     };
     let answer = endpoint.call(&call, &values, &body).await?;
-    schedule::note(store, endpoint.path, &body, &answer).await;
+    schedule::note(store, endpoint.path, call.query, &body, &answer).await;
     Ok(answer)
 }
 
