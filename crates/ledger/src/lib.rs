@@ -35,10 +35,11 @@
 //!    `messages`: signed messages. `order_list`: an order's versions and payments, entry by entry.
 //!    `aliases`: the other names of orders. `journal_list`: all events. `became`: the outcomes of entries
 //!    of the journal. `afterwards`: changes to a payment long after it was recorded.
-//! 3. `attempts`: the attempts to record a payment, and which one counts. `proposals`, `settlements`,
-//!    `refusals`: other lists whose entries also stand in the journal.
-//! 4. `stored_order`, `folds`: the sum of an order's list, also of a long one. `standings`: the entries
-//!    of the journal that count. `days`: the ranges of the journal that are days.
+//! 3. `attempts`: the attempts to record a payment, and which one counts. `settlements`, `refusals`:
+//!    other lists whose entries also stand in the journal.
+//! 4. `stored_order`, `folds`: the sum of an order's list, also of a long one. `proposals`: payments and
+//!    voids by hand, and what was decided on them. `standings`: the entries of the journal that count.
+//!    `days`: the ranges of the journal that are days.
 //! 5. Questions and operations: `orders`, `requests`, `payments`, `manual`, `reviews`, `refunds`;
 //!    `cards`; `journal`, `mpay_calls`, `open_reviews`, `register`, `outbox`.
 //! 6. The walks over the journal that write entries again: `long_orders`, `erasures`, `repair`. Also
