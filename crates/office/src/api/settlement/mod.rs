@@ -399,18 +399,19 @@ fn amount(text: String) -> Result<Amount, Problem> {
 }
 
 impl Known {
-    fn new(stored: StoredPayment, rows: Vec<usize>) -> Self {
+    fn new(stored: &StoredPayment, rows: Vec<usize>) -> Self {
+        let payment = &stored.payment;
         Self {
             rows,
             index: stored.index,
-            payment_id: stored.payment.payment_id,
-            order_key: stored.payment.order_key,
-            amount: stored.payment.amount,
+            payment_id: payment.payment_id.clone(),
+            order_key: payment.order_key.clone(),
+            amount: payment.amount.clone(),
             shown: None,
             fee: None,
             difference: None,
             detail: None,
-            paid_at: stored.payment.paid_at,
+            paid_at: payment.paid_at.clone(),
             recorded_at: time::format(stored.recorded_at),
         }
     }

@@ -162,7 +162,7 @@ impl Candidate {
     }
 
     /// The sum that rows with such names show of it.
-    pub(super) fn shown_by(&self, rows: impl Fn(&str) -> bool) -> i128 {
+    pub(super) fn shown_by(&self, rows: &dyn Fn(&str) -> bool) -> i128 {
         let parts = self.money().filter(|part| rows(&part.row));
         let amounts = parts.filter_map(|part| amount(part.amount.clone()).ok());
         amounts.map(Amount::hundredths).sum()
@@ -171,7 +171,7 @@ impl Candidate {
     /// True if other rows show so much of it that with its lines to an account, or all of them, more would be
     /// shown than was paid. Of a settled payment, not all rows are known.
     pub(super) fn is_too_much(&self, row: &str, account: Option<&str>) -> bool {
-        let before = self.shown_by(|name| name != row);
+        let before = self.shown_by(&|name| name != row);
         self.mark.is_none() && before + self.to_account(account) > self.total
     }
 
@@ -189,14 +189,14 @@ impl Candidate {
     pub(super) fn without_room(&self) -> String {
         format!(
             "{} of {} is shown in as many parts as are kept, {MOST_PARTS}; this part is not kept",
-            written(self.shown_by(|_| true)),
+            written(self.shown_by(&|_| true)),
             written(self.total)
         )
     }
 
     /// The refunds that rows with such names may show, or that no row shows: their positions, and their sum.
-    pub(super) fn refunds_for(&self, rows: impl Fn(&str) -> bool) -> (Vec<usize>, i128) {
-        let is_for = |refund: &GivenBack| refund.row.as_deref().is_none_or(&rows);
+    pub(super) fn refunds_for(&self, rows: &dyn Fn(&str) -> bool) -> (Vec<usize>, i128) {
+        let is_for = |refund: &GivenBack| refund.row.as_deref().is_none_or(rows);
         let refunds = self.refunds.iter().enumerate();
         let open: Vec<_> = refunds.filter(|(_, refund)| is_for(refund)).collect();
         let sum = open.iter().map(|(_, refund)| refund.amount).sum();
@@ -324,7 +324,7 @@ impl Candidate {
             amount: written(-sum),
             detail: Some("given back".to_owned()),
             recorded_at: time::format(last.at),
-            ..Known::new(self.stored.clone(), rows)
+            ..Known::new(&self.stored, rows)
         })
     }
 

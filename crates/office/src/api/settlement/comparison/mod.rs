@@ -199,7 +199,7 @@ impl Work<'_> {
             shown: Some(row.amount.to_string()),
             difference: Some(Difference::OtherCurrency),
             detail: Some(other_currency(self.ledger.currency_of(row), candidate)),
-            ..Known::new(candidate.stored.clone(), vec![row.row])
+            ..Known::new(&candidate.stored, vec![row.row])
         });
         true
     }
@@ -228,7 +228,7 @@ impl Work<'_> {
         let total = candidate.total;
         // A row counts as what was kept of it, in whatever statement it comes again.
         let is_new = |row: &&StatementRow| !candidate.knows(&row.name);
-        let known = candidate.shown_by(|name| group.has(name));
+        let known = candidate.shown_by(&|name| group.has(name));
         let shown_again = sum(group.rows.iter().filter(|row| !is_new(row)));
         // Earlier versions kept the sum of several rows under the first.
         let kept_of_others = (known - shown_again).max(0);
@@ -249,8 +249,8 @@ impl Work<'_> {
             return;
         }
         let rows = group.numbers();
-        let entry = || Known::new(candidate.stored.clone(), rows.clone());
-        let before = candidate.shown_by(|name| !group.has(name));
+        let entry = || Known::new(&candidate.stored, rows.clone());
+        let before = candidate.shown_by(&|name| !group.has(name));
         let is_settled = candidate.mark.is_some();
         let fee = self.ledger.fee(group.shown, group.fee, &candidate.lines);
         // Where other rows show a part, the whole is too much.
@@ -265,7 +265,7 @@ impl Work<'_> {
             self.settle(place, &group);
             return;
         }
-        let (refunds, given_back) = candidate.refunds_for(|name| group.has(name));
+        let (refunds, given_back) = candidate.refunds_for(&|name| group.has(name));
         let is_open = candidate
             .mark
             .as_ref()
@@ -528,7 +528,7 @@ impl Work<'_> {
         }
         let refunds = places.iter().filter_map(|place| {
             let candidate = self.ledger.payments.get(place)?;
-            let (positions, _) = candidate.refunds_for(|name| name == row.name);
+            let (positions, _) = candidate.refunds_for(&|name| name == row.name);
             (!positions.is_empty()).then_some((*place, positions))
         });
         let refunds: Vec<_> = refunds.collect();
@@ -573,7 +573,7 @@ impl Work<'_> {
         }
         let before = names(&|candidate| match &candidate.mark {
             Some(mark) => mark.row != row.name,
-            None => candidate.shown_by(|name| name != row.name) > 0,
+            None => candidate.shown_by(&|name| name != row.name) > 0,
         })?;
         let detail = format!("statements before show {before}, which this row names too");
         Some((Difference::ShownBefore, detail))
@@ -627,9 +627,9 @@ impl Work<'_> {
             };
             candidate.take(account);
             let counts = candidate.to_account(account);
-            let before = candidate.shown_by(|name| name != row.name);
+            let before = candidate.shown_by(&|name| name != row.name);
             let is_known = candidate.knows(&row.name);
-            let mut known = Known::new(candidate.stored.clone(), vec![row.row]);
+            let mut known = Known::new(&candidate.stored, vec![row.row]);
             known.fee = fee.clone();
             known.detail = Some(format!("part of a sum of {}", row.amount));
             known.shown = (counts != candidate.total).then(|| written(counts));
@@ -732,9 +732,9 @@ impl Work<'_> {
         });
         comparison.not_settled = unsettled
             .map(|candidate| {
-                let shown = candidate.shown_by(|_| true);
+                let shown = candidate.shown_by(&|_| true);
                 let total = candidate.total;
-                let known = Known::new(candidate.stored, Vec::new());
+                let known = Known::new(&candidate.stored, Vec::new());
                 if shown <= 0 {
                     return Known {
                         difference: Some(Difference::NotShown),

@@ -146,7 +146,7 @@ impl Work<'_> {
 
     /// True if a row that names an order may be about a payment, or about what remains of it after refunds.
     fn fits(&self, candidate: &Candidate, row: &StatementRow) -> bool {
-        let (_, given_back) = candidate.refunds_for(|name| name == row.name);
+        let (_, given_back) = candidate.refunds_for(&|name| name == row.name);
         let remains = given_back > 0 && row.amount.hundredths() > 0;
         self.fits_with(candidate, row, 0) || remains && self.fits_with(candidate, row, given_back)
     }
