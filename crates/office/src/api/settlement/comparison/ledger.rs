@@ -84,6 +84,9 @@ pub(in super::super) async fn recorded<P: Platform>(
     }
 }
 
+/// A day so many days before or after the days of a period, its first and its last one.
+type DayBeside = fn(Date, Date, i64) -> Option<Date>;
+
 /// The payments by card, recorded around the period, that statements name by the banks' reference number of
 /// their own or of a refund: nothing finds them by it, and a bank's day is not that of the store. Days near
 /// the period come first; so many places of the journal are looked at.
@@ -111,7 +114,7 @@ async fn named_around<P: Platform>(
     }
     let mut found = BTreeSet::new();
     let (first, end) = (time::date(from), time::date(to));
-    let sides: [fn(Date, Date, i64) -> Option<Date>; 2] = [
+    let sides: [DayBeside; 2] = [
         |first, _, days| time::days_after(first, -1 - days),
         |_, end, days| time::days_after(end, days),
     ];
