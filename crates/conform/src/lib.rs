@@ -62,10 +62,16 @@ mod forge;
 mod message;
 mod names;
 mod node;
-#[allow(clippy::indexing_slicing, reason = "members are set in JSON objects that are made there")]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "members are set in JSON objects that are made there"
+)]
 mod orders;
 mod reply;
-#[allow(clippy::indexing_slicing, reason = "members are set in JSON objects that are made there")]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "members are set in JSON objects that are made there"
+)]
 mod report;
 mod session;
 mod text;

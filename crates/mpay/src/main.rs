@@ -1,10 +1,10 @@
 //! The command `mpay`.
 
+// `indexing_slicing` takes a look into an answer of JSON for one that may panic.
 #![cfg_attr(
     not(test),
     deny(
         clippy::expect_used,
-        clippy::indexing_slicing,
         clippy::panic,
         clippy::print_stderr,
         clippy::print_stdout,

@@ -339,11 +339,11 @@ impl Api {
                     continue;
                 }
                 _ => {
-                    let detail = answer["detail"].as_str().unwrap_or_default();
+                    let detail = text_of(&answer, "detail").unwrap_or_default();
                     bail!("HTTP {status} {detail}");
                 }
             }
-            match answer["next"].as_str() {
+            match text_of(&answer, "next") {
                 Some(next) => cursor = Some(next.to_owned()),
                 // What is left is left to the next minute, or receivers that hang would hold up all else.
                 None => return Ok(Outcome::Done),
@@ -379,6 +379,10 @@ impl Api {
         let answer = response.body_mut().read_json();
         Ok((status, answer.context("the answer cannot be read")?))
     }
+}
+
+fn text_of<'a>(answer: &'a Value, name: &str) -> Option<&'a str> {
+    answer.get(name)?.as_str()
 }
 
 /// When a job was done last, by an answer with metrics; `None` if the books were not read for it.

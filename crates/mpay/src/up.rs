@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use mpay_host::{Environment, Manifest, Options, RuntimeConfig, Server, Store, backup, misnamed};
 use mpay_office::access::ACCESS;
 use mpay_offline::Mischief;
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -408,14 +409,18 @@ fn greet(
         .call()
         .context("the provider does not answer")?;
     let healthy = health.status().is_success();
-    let report: serde_json::Value = health.body_mut().read_json().unwrap_or_default();
+    let report: Value = health.body_mut().read_json().unwrap_or_default();
     say!("MPay calls     {url}/")?;
     say!("WSDL           {url}/?wsdl")?;
     say!("Order API      {url}/api/orders/SERVICE/KEY")?;
     say!("Health         {url}/health")?;
     say!("               {url}/health/office")?;
-    let errors = report["errors"].as_array().into_iter().flatten();
-    let errors: Vec<_> = errors.filter_map(|error| error.as_str()).collect();
+    let member = |name: &str| report.get(name);
+    let texts = |name: &str| {
+        let texts = member(name).and_then(Value::as_array).into_iter().flatten();
+        texts.filter_map(Value::as_str).collect::<Vec<_>>()
+    };
+    let errors = texts("errors");
     if !healthy {
         say!("\nThe provider is not ready:")?;
         for error in errors {
@@ -423,17 +428,19 @@ fn greet(
         }
         return Ok(());
     }
-    if report["status"] == "paused" {
+    if member("status").is_some_and(|status| status == "paused") {
         say!("Stopped        the variable paused is set: every call is told to come later")?;
     }
     for error in errors {
         say!("Wrong          {error}")?;
     }
-    for warning in report["warnings"].as_array().into_iter().flatten() {
-        say!("Warning        {}", warning.as_str().unwrap_or_default())?;
+    for warning in texts("warnings") {
+        say!("Warning        {warning}")?;
     }
     let Some(credentials) = credentials else {
-        let environment = report["environment"].as_str().unwrap_or_default();
+        let environment = member("environment")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         say!("Environment    {environment}")?;
         return Ok(());
     };
