@@ -285,6 +285,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
             "reference",
             "fee",
             "fee_rate",
+            "currency",
+            "service_id",
             "encoding",
             "format",
             "separator",
