@@ -22,6 +22,7 @@ use crate::{
     engines::{advance, ids},
     harness::*,
     receiver::{Received, Receiver},
+    servers,
 };
 
 const PAYERS: usize = 2;
@@ -146,6 +147,15 @@ impl Callers {
     }
 }
 
+/// Whatever fails, the callers come to their end.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 /// True if a message is signed with this secret.
 fn is_signed(received: &Received, secret: &str) -> bool {
     let text = |name: &str| received.headers[name].to_str().unwrap();
@@ -220,13 +230,6 @@ fn everything_secret_is_changed_under_load_and_no_call_is_lost() {
     };
 
     thread::scope(|scope| {
-        // If one fails, the others still come to their end.
-        struct Stop<'a>(&'a AtomicBool);
-        impl Drop for Stop<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Relaxed);
-            }
-        }
         let (hosts, callers) = (&hosts, &callers);
         let stop = Stop(&callers.stop);
         for payer in 0..PAYERS {
@@ -324,4 +327,81 @@ fn everything_secret_is_changed_under_load_and_no_call_is_lost() {
         first.api("POST", "outbox/deliver", None);
         thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// By a second user with the same rights: the first one's password may be changed only when nobody uses it.
+#[test]
+fn the_password_of_the_database_is_changed_under_load_and_no_call_is_lost() {
+    let Some(postgres) = servers::Postgres::start() else {
+        return;
+    };
+    let url = |user: &str, password: &str| {
+        let origin = postgres.origin();
+        let authority = origin.strip_prefix("postgres://").unwrap();
+        format!("postgres://{user}:{password}@{authority}/books?sslmode=disable")
+    };
+    let first = url("books", "old-only-for-tests");
+    let second = url("books_2", "new-only-for-tests");
+    postgres.carry_out("CREATE ROLE books LOGIN PASSWORD 'old-only-for-tests'");
+    postgres.carry_out("CREATE DATABASE books OWNER books");
+    let host = || {
+        let origin = postgres.origin();
+        let variables = [("database_url", &*first), ("database_origin", &*origin)];
+        RwLock::new(Provider::start_on_postgres(&variables))
+    };
+    let hosts = Hosts([host(), host()]);
+    for payer in 0..PAYERS {
+        hosts.call(0, |host| host.register(&payer.to_string(), advance()));
+    }
+    let callers = Callers {
+        mpay: Mutex::new(OLD_MPAY),
+        own: Mutex::new(vec![OLD_OWN.1]),
+        token: Mutex::new(TOKEN),
+        stop: AtomicBool::new(false),
+        paid: Mutex::default(),
+        asked: AtomicUsize::new(0),
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let administrator = runtime.block_on(postgres.administer());
+    let are_used_by = |user: &str| -> i64 {
+        let asked = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
+        let row = runtime.block_on(administrator.query_one(asked, &[&user]));
+        row.unwrap().get(0)
+    };
+    thread::scope(|scope| {
+        let (hosts, callers) = (&hosts, &callers);
+        let stop = Stop(&callers.stop);
+        for payer in 0..PAYERS {
+            scope.spawn(move || callers.pay(hosts, payer));
+        }
+        scope.spawn(move || callers.ask(hosts));
+        callers.go_on();
+        assert!(are_used_by("books") > 0);
+        postgres.carry_out("CREATE ROLE books_2 LOGIN PASSWORD 'new-only-for-tests' IN ROLE books");
+        hosts.change(&[("database_url", &second)]);
+        callers.go_on();
+        assert_eq!(
+            are_used_by("books"),
+            0,
+            "nobody has the old password any more"
+        );
+        postgres.carry_out("ALTER ROLE books NOLOGIN");
+        callers.go_on();
+        // The next time it goes the other way round.
+        let third = url("books", "next-only-for-tests");
+        postgres.carry_out("ALTER ROLE books LOGIN PASSWORD 'next-only-for-tests'");
+        hosts.change(&[("database_url", &third)]);
+        callers.go_on();
+        assert_eq!(are_used_by("books_2"), 0);
+        postgres.carry_out("ALTER ROLE books_2 NOLOGIN");
+        callers.go_on();
+        drop(stop);
+    });
+    let paid = callers.paid.into_inner().unwrap();
+    let recorded = hosts.call(0, ids);
+    assert_eq!(recorded.len(), paid.len(), "each payment counts once");
+    assert_eq!(recorded.into_iter().collect::<BTreeSet<_>>(), paid);
+    hosts.call(0, |host| {
+        assert!(!host.log().contains("only-for-tests"), "{}", host.log());
+    });
 }

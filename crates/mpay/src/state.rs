@@ -127,6 +127,14 @@ impl State {
                 "another process keeps {} for itself: let it end, and start again",
                 folder.display()
             ),
+            Err(TryLockError::WouldBlock) if note.exists() => bail!(
+                "`mpay restore` or `mpay up --fresh` is at work in {}: let it end, and start again",
+                folder.display()
+            ),
+            Err(TryLockError::WouldBlock) if replaces => bail!(
+                "another `mpay up` is at work in {}: stop it first",
+                folder.display()
+            ),
             Err(TryLockError::WouldBlock) => bail!(
                 "another `mpay up` is at work in {}: stop it, or choose another folder with --state-dir; --shared serves one store by both",
                 folder.display()
@@ -496,6 +504,7 @@ mod tests {
         fs::write(folder.join(TO_BE_REPLACED), "").unwrap();
         State::take(folder, true).unwrap();
         let first = State::take(folder, false).unwrap();
+        assert!(!folder.join(TO_BE_REPLACED).exists());
         State::take(folder, true).unwrap();
         drop(first);
     }
@@ -596,6 +605,7 @@ mod tests {
                 write(if place < done { moved(end) } else { stays(end) });
             }
             write(stays(".part"));
+            fs::write(path(NOTED), "half").unwrap();
             fs::write(path(MOVING), aside).unwrap();
             assert!(is_being_replaced(folder.path()));
             let shared = State::take(folder.path(), true).unwrap_err().to_string();

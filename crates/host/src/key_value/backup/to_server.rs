@@ -23,7 +23,8 @@ const BYTES_AT_ONCE: usize = 2 << 20;
 /// where a run with the same books broke off.
 ///
 /// # Errors
-/// [`BackupError`]; then the server is empty, or no host can record anything on the part that is there.
+/// [`BackupError`]; then the server is empty, or no host can record anything on the part that is there. After
+/// [`BackupError::PerhapsWhole`] the server may have all of the books.
 pub async fn restore_to(
     backup: &Path,
     server: &Server,
