@@ -262,15 +262,8 @@ impl<'a> Ledger<'a> {
             }
         }
         let mut marks = call.store.settlements().marks(&ids).await?;
-        let stored = recorded.iter().chain(&elsewhere);
-        let refunded = stored.filter(|payment| !payment.state.refunds.is_empty());
-        let refunded: BTreeSet<_> = refunded.map(|p| p.payment.payment_id.as_str()).collect();
-        // A settled payment has no further parts, except its refunds.
-        let in_parts: Vec<_> = ids
-            .into_iter()
-            .filter(|id| !marks.contains_key(id) || refunded.contains(id.as_str()))
-            .collect();
-        let mut parts = call.store.settlements().parts(&in_parts).await?;
+        // Those of settled payments too: a row that showed one shows it again, and nothing else.
+        let mut parts = call.store.settlements().parts(&ids).await?;
         let recorded = recorded.into_iter().map(|payment| (payment, true));
         let all = recorded.chain(elsewhere.into_iter().map(|payment| (payment, false)));
         let mut payments = BTreeMap::new();
