@@ -28,6 +28,9 @@ const DAYS_AROUND: i64 = 31;
 /// The places of the journal that are looked at for them, on each side.
 const PLACES_AROUND: u64 = 16 * BLOCK;
 
+/// The day that is so many days outside a period, by the period's first day and the day after its last.
+type Side = fn(Date, Date, i64) -> Option<Date>;
+
 /// The entries of a period in the journal.
 #[derive(Clone)]
 pub(in super::super) struct OfPeriod {
@@ -111,7 +114,7 @@ async fn named_around<P: Platform>(
     }
     let mut found = BTreeSet::new();
     let (first, end) = (time::date(from), time::date(to));
-    let sides: [fn(Date, Date, i64) -> Option<Date>; 2] = [
+    let sides: [Side; 2] = [
         |first, _, days| time::days_after(first, -1 - days),
         |_, end, days| time::days_after(end, days),
     ];
