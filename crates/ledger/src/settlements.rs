@@ -77,6 +77,8 @@ pub struct Shown {
     /// True if the row does not name the refund's own number, so that only the amount identifies the
     /// refund.
     pub by_amount: bool,
+    /// The account of the lines that a part shows, if it is of a sum for one account.
+    pub account: Option<String>,
 }
 
 /// A part of a payment that a statement shows, where the rest is still to come.
@@ -96,6 +98,10 @@ pub struct SettlementPart {
     /// place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_amount: bool,
+    /// The account of the lines that the part shows, if it is of a sum for one account. Absent in records of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }
 
 /// Most parts in which a payment is settled, not counting the last, and most refunds of it: each row is one.
@@ -166,6 +172,7 @@ impl<P: Platform> Settlements<'_, P> {
                         amount,
                         refund: shown.refund,
                         by_amount: shown.by_amount,
+                        account: shown.account,
                     }),
                     _ => {
                         payments.push(shown.payment_id);
@@ -254,6 +261,7 @@ impl<P: Platform> Settlements<'_, P> {
                     amount: part.amount.clone(),
                     refund: part.refund.clone(),
                     by_amount: part.by_amount,
+                    account: part.account.clone(),
                 };
                 let key = settled_part(&payment_id, part.number);
                 marks.push((key, to_json(&mark)?.into_bytes()));

@@ -296,6 +296,10 @@ pub struct PartJson {
     /// amount.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_amount: bool,
+    /// The account of the lines that the part shows, if it is of a sum for one account. Absent in records of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }
 
 /// A person has closed a review: of a payment, or of a refused confirmation.

@@ -414,6 +414,7 @@ fn event() -> BoxedStrategy<Event> {
                     amount: id.clone(),
                     refund: (id.len() > 3).then(|| id.clone()),
                     by_amount: id.len() > 5,
+                    account: (id.len() > 4).then(|| id.clone()),
                 })
                 .collect(),
             payments,

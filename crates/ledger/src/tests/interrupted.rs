@@ -128,6 +128,7 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
                 amount: None,
                 refund: None,
                 by_amount: false,
+                account: None,
             };
             let new = if marks.is_empty() {
                 vec![shown]

@@ -143,8 +143,8 @@ pub(super) enum Difference {
     Part,
     /// The statement shows more than was paid.
     More,
-    /// Another statement showed the whole payment, and this one shows another amount. For a row that names
-    /// several payments: other statements showed some of them.
+    /// Another statement showed the whole payment, and this one shows it in another row, or another amount. For
+    /// a row that names several payments, or is the sum of a day: other statements showed some of them.
     ShownBefore,
     /// The statement takes back a payment that another statement showed.
     TakenBack,
@@ -160,7 +160,7 @@ pub(super) enum Difference {
     OtherSum,
     /// The payment is in another currency than the row.
     OtherCurrency,
-    /// Payments of several services have the order number and the amount.
+    /// Payments or refunds of several services have the order number and the amount.
     SeveralServices,
     /// The statement shows a part of the payment, for which there is no room: it is not kept.
     TooManyParts,

@@ -46,6 +46,8 @@ pub(super) struct StatementRow {
     pub account: Option<String>,
     /// The identity of the row, the same in every statement that contains it.
     pub name: String,
+    /// True if another file can have the same row: it has a reference or a date.
+    pub has_permanent_name: bool,
 }
 
 impl StatementRow {
@@ -90,10 +92,11 @@ pub(super) fn read(
         }
         match read_row(&row, mapping) {
             Ok(mut next) => {
-                let content = content(&next, &row, mapping, sha256);
+                let (content, is_permanent) = content(&next, &row, mapping, sha256);
                 let before = before.entry(content.clone()).or_default();
                 let parts = [content.as_bytes(), &before.to_be_bytes()];
                 next.name = secret.digest("row", &parts);
+                next.has_permanent_name = is_permanent;
                 *before += 1;
                 statement.rows.push(next);
             }
@@ -108,14 +111,22 @@ pub(super) fn read(
 
 /// The content that identifies a row in whatever file it comes: the bank's name for it, or else all of its
 /// cells. Without a name and a date, the row cannot be told from another row with the same content in another
-/// file, so it counts as a row of this file alone.
-fn content(shown: &StatementRow, row: &Row<'_>, mapping: &Mapping<'_>, sha256: &str) -> String {
+/// file, so it counts as a row of this file alone, which the second value tells: true if it is not.
+fn content(
+    shown: &StatementRow,
+    row: &Row<'_>,
+    mapping: &Mapping<'_>,
+    sha256: &str,
+) -> (String, bool) {
     let amount = shown.amount.to_string();
     let reference = mapping.reference.map(|column| row.cell(column).shown());
     if let Some(reference) = reference.filter(|reference| !reference.is_empty()) {
         let key = shown.payment_id.as_deref().or(shown.order_key.as_deref());
         let members = [Some(&*reference), key, Some(&amount)];
-        return serde_json::json!({ "reference": members }).to_string();
+        return (
+            serde_json::json!({ "reference": members }).to_string(),
+            true,
+        );
     }
     let mut content: Vec<_> = row
         .cells()
@@ -128,7 +139,8 @@ fn content(shown: &StatementRow, row: &Row<'_>, mapping: &Mapping<'_>, sha256: &
     if shown.date.is_none() {
         content.push(("", sha256.to_owned()));
     }
-    serde_json::json!({ "cells": content }).to_string()
+    let content = serde_json::json!({ "cells": content }).to_string();
+    (content, shown.date.is_some())
 }
 
 fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<FieldError>> {
@@ -222,6 +234,7 @@ fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<Fi
         day: day.and_then(|day| day.get(..10).map(str::to_owned)),
         account,
         name: String::new(),
+        has_permanent_name: false,
     })
 }
 

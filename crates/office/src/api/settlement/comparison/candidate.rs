@@ -168,11 +168,48 @@ impl Candidate {
         amounts.map(Amount::hundredths).sum()
     }
 
-    /// True if other rows show so much of it that with its lines to an account, or all of them, more would be
-    /// shown than was paid. Of a settled payment, not all rows are known.
+    /// True if other rows show so much of it, or of its lines to an account, that with these lines, or all of
+    /// them, more would be shown than was paid. A settled payment is asked elsewhere.
     pub(super) fn is_too_much(&self, row: &str, account: Option<&str>) -> bool {
-        let before = self.shown_by(&|name| name != row);
-        self.mark.is_none() && before + self.to_account(account) > self.total
+        if self.mark.is_some() {
+            return false;
+        }
+        let counts = self.to_account(account);
+        let others = self.money().filter(|part| part.row != row);
+        let amounts = others.filter_map(|part| Some((part, amount(part.amount.clone()).ok()?)));
+        let (mut before, mut of_account, mut of_none) = (0, 0, 0);
+        for (part, amount) in amounts {
+            before += amount.hundredths();
+            match part.account.as_deref() {
+                None => of_none += amount.hundredths(),
+                of if of == account => of_account += amount.hundredths(),
+                Some(_) => {}
+            }
+        }
+        // What was taken back may be of this account.
+        before + counts > self.total || account.is_some() && of_account + of_none.min(0) > 0
+    }
+
+    /// True if a row of this name settles it.
+    pub(super) fn is_marked_by(&self, row: &str) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.row == row)
+    }
+
+    /// True if a row of this name settles it or shows a part of it.
+    pub(super) fn is_shown_by(&self, row: &str) -> bool {
+        self.is_marked_by(row) || self.knows(row)
+    }
+
+    /// True if parts of its money are known.
+    pub(super) fn is_in_parts(&self) -> bool {
+        self.money().next().is_some()
+    }
+
+    /// The parts that rows with such names take back, as a positive sum.
+    pub(super) fn taken_back_by(&self, rows: impl Fn(&str) -> bool) -> i128 {
+        let parts = self.money().filter(|part| rows(&part.row));
+        let amounts = parts.filter_map(|part| amount(part.amount.clone()).ok());
+        amounts.map(|amount| -amount.hundredths().min(0)).sum()
     }
 
     /// True if a row of this name shows a part of it.
@@ -329,12 +366,13 @@ impl Candidate {
     }
 
     /// Adds a part that a row shows. `refund` has the name of a refund, and is true if only its amount
-    /// identifies it. Returns the record to store; `None` if the payment has too many parts.
+    /// identifies it; `account` is that of a sum for one account. Returns the record to store; `None` if the payment has too many parts.
     pub(super) fn add_part(
         &mut self,
         row: &str,
         hundredths: i128,
         refund: Option<(String, bool)>,
+        account: Option<&str>,
     ) -> Option<store::Shown> {
         let amount = written(hundredths);
         let (refund, by_amount) = refund.unzip();
@@ -345,6 +383,7 @@ impl Candidate {
             amount: amount.clone(),
             refund: refund.clone(),
             by_amount,
+            account: account.map(str::to_owned),
         });
         let number = u32::try_from(self.parts.len()).ok()?;
         (number <= MOST_PARTS).then(|| store::Shown {
@@ -354,6 +393,7 @@ impl Candidate {
             amount: Some(amount),
             refund,
             by_amount,
+            account: account.map(str::to_owned),
         })
     }
 }

@@ -28,6 +28,9 @@ const DAYS_AROUND: i64 = 31;
 /// The places of the journal that are looked at for them, on each side.
 const PLACES_AROUND: u64 = 16 * BLOCK;
 
+/// The day that is so many days outside a period, by the period's first day and the day after its last.
+type Side = fn(Date, Date, i64) -> Option<Date>;
+
 /// The entries of a period in the journal.
 #[derive(Clone)]
 pub(in super::super) struct OfPeriod {
@@ -84,9 +87,6 @@ pub(in super::super) async fn recorded<P: Platform>(
     }
 }
 
-/// A day so many days before or after the days of a period, its first and its last one.
-type DayBeside = fn(Date, Date, i64) -> Option<Date>;
-
 /// The payments by card, recorded around the period, that statements name by the banks' reference number of
 /// their own or of a refund: nothing finds them by it, and a bank's day is not that of the store. Days near
 /// the period come first; so many places of the journal are looked at.
@@ -114,7 +114,7 @@ async fn named_around<P: Platform>(
     }
     let mut found = BTreeSet::new();
     let (first, end) = (time::date(from), time::date(to));
-    let sides: [DayBeside; 2] = [
+    let sides: [Side; 2] = [
         |first, _, days| time::days_after(first, -1 - days),
         |_, end, days| time::days_after(end, days),
     ];
@@ -265,15 +265,8 @@ impl<'a> Ledger<'a> {
             }
         }
         let mut marks = call.store.settlements().marks(&ids).await?;
-        let stored = recorded.iter().chain(&elsewhere);
-        let refunded = stored.filter(|payment| !payment.state.refunds.is_empty());
-        let refunded: BTreeSet<_> = refunded.map(|p| p.payment.payment_id.as_str()).collect();
-        // A settled payment has no further parts, except its refunds.
-        let in_parts: Vec<_> = ids
-            .into_iter()
-            .filter(|id| !marks.contains_key(id) || refunded.contains(id.as_str()))
-            .collect();
-        let mut parts = call.store.settlements().parts(&in_parts).await?;
+        // Those of settled payments too: a row that showed one shows it again, and nothing else.
+        let mut parts = call.store.settlements().parts(&ids).await?;
         let recorded = recorded.into_iter().map(|payment| (payment, true));
         let all = recorded.chain(elsewhere.into_iter().map(|payment| (payment, false)));
         let mut payments = BTreeMap::new();

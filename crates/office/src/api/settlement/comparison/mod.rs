@@ -142,7 +142,9 @@ pub(super) async fn compare<P: Platform>(
         },
     };
     let (mut of_payment, mut of_several) = (BTreeMap::<u64, Vec<StatementRow>>::new(), Vec::new());
-    let (mut unknown, mut of_orders) = (BTreeMap::<String, Vec<StatementRow>>::new(), Vec::new());
+    // By their PaymentID and currency.
+    let mut unknown = BTreeMap::<(String, String), Vec<StatementRow>>::new();
+    let mut of_orders = Vec::new();
     let mut others = Vec::new();
     for row in statement.rows.iter().cloned() {
         match (
@@ -158,7 +160,8 @@ pub(super) async fn compare<P: Platform>(
             ([_, ..], _, _) => of_several.push(row),
             // The row names an unknown PaymentID, so it must not be matched with another payment.
             ([], Some(id), _) if !id.contains(char::is_whitespace) => {
-                unknown.entry(id.clone()).or_default().push(row);
+                let currency = work.ledger.currency_of(&row).to_owned();
+                unknown.entry((id.clone(), currency)).or_default().push(row);
             }
             ([], _, Some(_)) => of_orders.push(row),
             ([], _, None) => others.push(row),
@@ -175,6 +178,11 @@ pub(super) async fn compare<P: Platform>(
         work.unknown(rows);
     }
     work.orders(of_orders);
+    // Sums that were seen in an earlier statement come first, so that no other row takes their payments.
+    let (again, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|row| work.has_seen(row));
+    for row in again {
+        work.sum_again(row);
+    }
     for row in others {
         work.other(row);
     }
@@ -237,8 +245,16 @@ impl Work<'_> {
             0 => new,
             kept => (new - kept).max(0),
         };
-        if is_taken_back {
-            // The payment counts as not shown.
+        let is_known = |row: &StatementRow| {
+            let shown = self.ledger.by_row.get(&row.name).map(String::as_str);
+            candidate.is_shown_by(&row.name) || shown == Some(candidate.id())
+        };
+        let new_rows = || group.rows.iter().filter(|row| !is_known(row));
+        // What rows that no statement had before take back.
+        let newly_back: i128 = new_rows().map(|row| -row.amount.hundredths().min(0)).sum();
+        let is_of_settled = candidate.mark.is_some() && newly_back > 0;
+        if is_taken_back && !is_of_settled {
+            // The payment counts as not shown, or it was settled after this.
             let detail = format!("payment {} is shown and taken back", candidate.id());
             let is_of_part = known != 0 && candidate.mark.is_none();
             if is_of_part {
@@ -253,6 +269,27 @@ impl Work<'_> {
         let before = candidate.shown_by(&|name| !group.has(name));
         let is_settled = candidate.mark.is_some();
         let fee = self.ledger.fee(group.shown, group.fee, &candidate.lines);
+        if let Some(mark) = &candidate.mark {
+            // The mark of an earlier version stands for all rows of its statement, and a payment has no room for
+            // any number of rows.
+            let is_same =
+                group.has(&mark.row) && (!candidate.is_in_parts() || !candidate.has_room(1));
+            let mut new = new_rows();
+            let is_other =
+                |row: &StatementRow| row.has_permanent_name && row.amount.hundredths() > 0;
+            if fee.is_some() && !is_same && new.any(is_other) {
+                self.comparison.differing.push(Known {
+                    shown: Some(written(group.shown)),
+                    difference: Some(Difference::ShownBefore),
+                    detail: Some(format!(
+                        "statement {} has shown the payment as a whole, and here are other rows of it",
+                        mark.settlement
+                    )),
+                    ..entry()
+                });
+                return;
+            }
+        }
         // Where other rows show a part, the whole is too much.
         if let Some(fee) = fee.filter(|_| is_settled || before <= 0) {
             let fee = (fee != 0).then(|| written(fee));
@@ -295,24 +332,33 @@ impl Work<'_> {
         };
         let shown_in_all = before + known + new;
         if let Some(mark) = &candidate.mark {
-            let is_known = |row: &StatementRow| {
-                let shown = self.ledger.by_row.get(&row.name).map(String::as_str);
-                mark.row == row.name || candidate.knows(&row.name) || shown == Some(candidate.id())
+            let settlement = mark.settlement;
+            let back = candidate.taken_back_by(|name| !group.has(name));
+            let is_alone = group.has(&mark.row) && before == 0;
+            let detail = match group.shown {
+                // Rows of an earlier version may show more than is known of them.
+                shown if new_rows().next().is_some() || shown > total && back == 0 => None,
+                ..=0 => Some("taken back; other rows show the payment as a whole".to_owned()),
+                _ if is_alone => Some(format!("as in statement {settlement}, which settled it")),
+                _ if back == 0 => Some("a part; other statements show the rest".to_owned()),
+                shown if shown < total => Some(format!(
+                    "a part; other rows take {} back, and show what was then missing",
+                    written(back)
+                )),
+                _ => Some(format!("other rows take {} of it back", written(back))),
             };
-            // The rows show the last part of the payment or an earlier one. Other rows have shown the rest.
-            if group.rows.iter().all(is_known) && (1..total).contains(&group.shown) {
+            if let Some(detail) = detail {
                 self.comparison.matched.push(Known {
                     shown: Some(written(group.shown)),
-                    detail: Some("a part; other statements show the rest".to_owned()),
+                    detail: Some(detail),
                     ..entry()
                 });
                 return;
             }
-            let settlement = mark.settlement;
-            let differing = if group.shown < 0 {
+            let differing = if group.shown < 0 || newly_back > 0 {
                 let detail = format!(
                     "the statement takes {} back, which statement {settlement} has shown",
-                    written(-group.shown)
+                    written(newly_back.max(-group.shown))
                 );
                 differs(Difference::TakenBack, detail)
             } else {
@@ -392,7 +438,7 @@ impl Work<'_> {
             let hundredths = row.amount.hundredths();
             if hundredths > 0 && !candidate.knows(&row.name) && candidate.has_room(1) {
                 self.new
-                    .extend(candidate.add_part(&row.name, hundredths, None));
+                    .extend(candidate.add_part(&row.name, hundredths, None, None));
             }
         }
         self.new.push(whole(candidate, first));
@@ -416,7 +462,7 @@ impl Work<'_> {
             kept -= of_kept;
             if hundredths != of_kept {
                 self.new
-                    .extend(candidate.add_part(&row.name, hundredths - of_kept, None));
+                    .extend(candidate.add_part(&row.name, hundredths - of_kept, None, None));
             }
         }
     }
@@ -514,7 +560,8 @@ impl Work<'_> {
                 refund.is_by_amount = own.is_some_and(|own| !is_named(own));
                 let (amount, name) = (refund.amount, refund.name.clone());
                 let name = Some((name, refund.is_by_amount));
-                self.new.extend(candidate.add_part(row, -amount, name));
+                self.new
+                    .extend(candidate.add_part(row, -amount, name, None));
             }
         }
     }
@@ -579,15 +626,15 @@ impl Work<'_> {
         Some((Difference::ShownBefore, detail))
     }
 
-    /// Takes these payments if a row is their sum, less the refunds. With an account, only their lines to it
-    /// count. Otherwise returns their sum.
-    fn lump(
-        &mut self,
+    /// The fee that was withheld if a row is the sum of these payments, less the refunds. With an account, only
+    /// their lines to it count. Otherwise their sum.
+    fn fee_of_sum(
+        &self,
         places: &[u64],
         row: &StatementRow,
         account: Option<&str>,
         refunds: &[(u64, Vec<usize>)],
-    ) -> Result<(), i128> {
+    ) -> Result<i128, i128> {
         let amounts = |candidate: &Candidate| -> Vec<_> {
             let lines = candidate.lines.iter();
             let lines = lines.filter(|(of, _)| account.is_none() || of.as_deref() == account);
@@ -615,11 +662,28 @@ impl Work<'_> {
         };
         let has_room = refunds.iter().all(|(place, positions)| {
             let candidate = self.ledger.payments.get(place);
-            candidate.is_some_and(|found| found.has_room(positions.len()))
+            candidate.is_some_and(|found| {
+                let refunds = positions.iter().filter_map(|at| found.refunds.get(*at));
+                let new = refunds.filter(|refund| refund.row.as_ref() != Some(&row.name));
+                found.has_room(new.count())
+            })
         });
         if all.is_empty() && refunds.is_empty() || !has_room {
             return Err(sum);
         }
+        Ok(fee)
+    }
+
+    /// Takes these payments if a row is their sum, less the refunds. With an account, only their lines to it
+    /// count. Otherwise returns their sum.
+    fn lump(
+        &mut self,
+        places: &[u64],
+        row: &StatementRow,
+        account: Option<&str>,
+        refunds: &[(u64, Vec<usize>)],
+    ) -> Result<(), i128> {
+        let fee = self.fee_of_sum(places, row, account, refunds)?;
         let fee = (fee != 0).then(|| written(fee));
         for place in places {
             let Some(candidate) = self.ledger.payments.get_mut(place) else {
@@ -634,7 +698,8 @@ impl Work<'_> {
             known.detail = Some(format!("part of a sum of {}", row.amount));
             known.shown = (counts != candidate.total).then(|| written(counts));
             let is_settled = candidate.mark.is_some();
-            let is_whole = counts == candidate.total || before + counts == candidate.total;
+            let is_whole = !candidate.is_too_much(&row.name, account)
+                && (counts == candidate.total || before + counts == candidate.total);
             if is_settled || is_whole {
                 if !is_settled {
                     self.new.push(whole(candidate, row.name.clone()));
@@ -642,7 +707,8 @@ impl Work<'_> {
                 self.comparison.matched.push(known);
             } else if is_known || candidate.has_room(1) {
                 if !is_known {
-                    self.new.extend(candidate.add_part(&row.name, counts, None));
+                    self.new
+                        .extend(candidate.add_part(&row.name, counts, None, account));
                 }
                 known.difference = Some(Difference::Part);
                 self.comparison.differing.push(known);
@@ -780,6 +846,7 @@ fn whole(candidate: &Candidate, row: String) -> store::Shown {
         amount: None,
         refund: None,
         by_amount: false,
+        account: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     super::{Difference, Shown, netting, statement::StatementRow},
     Group, Work,
-    candidate::{Candidate, Day, written},
+    candidate::{Candidate, Day, GivenBack, written},
     other_currency,
 };
 use crate::domain::time;
@@ -18,15 +18,36 @@ impl Work<'_> {
             let mut payments = self.ledger.payments.values();
             payments.any(|candidate| candidate.names_a_refund(row))
         });
-        let rows = self.rest(named, others, Self::given_back_of_order);
+        let mut rows = self.rest(named, Vec::new(), Self::given_back_of_order);
+        let mut unclear = Vec::new();
+        for row in others {
+            match self.services_given_back(&row) {
+                services if services.len() > 1 => unclear.push((row, services)),
+                _ => rows.push(row),
+            }
+        }
+        for (row, services) in unclear {
+            self.several_services(row, &services);
+        }
+        let rows = self.rest(Vec::new(), rows, Self::given_back_of_order);
         let entries: Vec<_> = rows
             .iter()
-            .map(|row| (row.folded_key.clone(), row.amount.hundredths()))
+            .map(|row| {
+                let currency = self.ledger.currency_of(row).to_owned();
+                ((row.folded_key.clone(), currency), row.amount.hundredths())
+            })
             .collect();
         let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
         let mut take = |position: usize| rows.get_mut(position).and_then(Option::take);
         for (first, second) in netting::pairs(&entries) {
             if let (Some(first), Some(second)) = (take(first), take(second)) {
+                // What a statement has shown before is taken back of its payment.
+                let by_row = |row: &StatementRow| self.ledger.by_row.get(&row.name);
+                let id = by_row(&first).or_else(|| by_row(&second));
+                if let Some(place) = id.and_then(|id| self.ledger.by_id.get(id).copied()) {
+                    self.payment(place, vec![first, second]);
+                    continue;
+                }
                 let shown = Group::of_other(vec![first, second])
                     .into_shown(None, "shown and taken back".to_owned());
                 self.comparison.netted.push(shown);
@@ -59,20 +80,41 @@ impl Work<'_> {
         named.or_else(others).map(|(place, _)| *place)
     }
 
+    /// The services of whose refunds a row that names an order may show one, if nothing but the order and the
+    /// amount tells which.
+    fn services_given_back(&self, row: &StatementRow) -> BTreeSet<String> {
+        let is_clear = self.ledger.by_row.contains_key(&row.name);
+        if is_clear || row.amount.hundredths() >= 0 || row.may_be_fee() {
+            return BTreeSet::new();
+        }
+        let payments = self.ledger.payments.values().filter(|candidate| {
+            self.ledger.is_of_order(row, candidate)
+                && self.ledger.is_in_currency(row, candidate)
+                && !candidate.refunds_shown_by(row).is_empty()
+        });
+        let services = payments.map(|candidate| candidate.stored.payment.service_id.clone());
+        services.collect()
+    }
+
+    /// Reports a row that names an order which several services have.
+    fn several_services(&mut self, row: StatementRow, services: &BTreeSet<String>) {
+        let services: Vec<_> = services.iter().map(String::as_str).collect();
+        let detail = format!("orders of several services fit: {}", services.join(", "));
+        let group = Group::of_other(vec![row]);
+        let shown = group.into_shown(Some(Difference::SeveralServices), detail);
+        self.comparison.not_recorded.push(shown);
+    }
+
     /// Handles a row that names an order. It shows one payment of the order at most.
     fn order(&mut self, row: StatementRow) {
         let shown_before = self.ledger.by_row.get(&row.name);
         let fitting = self.ledger.payments.values();
         let fitting = fitting.filter(|candidate| self.fits(candidate, &row));
         let services: BTreeSet<_> = fitting
-            .map(|candidate| candidate.stored.payment.service_id.as_str())
+            .map(|candidate| candidate.stored.payment.service_id.clone())
             .collect();
         if shown_before.is_none() && services.len() > 1 {
-            let services: Vec<_> = services.into_iter().collect();
-            let detail = format!("orders of several services fit: {}", services.join(", "));
-            let group = Group::of_other(vec![row]);
-            let shown = group.into_shown(Some(Difference::SeveralServices), detail);
-            self.comparison.not_recorded.push(shown);
+            self.several_services(row, &services);
             return;
         }
         let place = match shown_before {
@@ -172,29 +214,13 @@ impl Work<'_> {
         let (mut sums, mut given_back) = (Vec::new(), 0);
         if let Some(day) = row.day.clone() {
             let account = row.account.clone();
-            for (by, only_new) in [
-                (Day::Paid, true),
-                (Day::Recorded, true),
-                (Day::Paid, false),
-                (Day::Recorded, false),
-            ] {
-                let candidates = self.ledger.payments.iter().filter(|(_, candidate)| {
-                    let mark = candidate.mark.as_ref();
-                    let is_new = mark.is_none_or(|mark| mark.row == row.name);
-                    candidate.is_of_period
-                        && candidate.is_free_for(account.as_deref())
-                        && self.ledger.is_in_currency(&row, candidate)
-                        && candidate.is_of(&day, by)
-                        && (is_new || !only_new)
-                        && candidate.to_account(account.as_deref()) > 0
-                        && !candidate.is_too_much(&row.name, account.as_deref())
-                });
-                let places: Vec<_> = candidates.map(|(place, _)| *place).collect();
+            for by in [Day::Paid, Day::Recorded] {
+                let places = self.payments_of_day(&row, &day, by, true);
                 let Err(sum) = self.lump(&places, &row, account.as_deref(), &[]) else {
                     return;
                 };
                 sums.push(sum);
-                let refunds = self.refunds_of_day(&row, &day, account.as_deref(), only_new);
+                let refunds = self.refunds_of_day(&row, &day, account.as_deref(), true);
                 if !refunds.is_empty() {
                     let Err(less) = self.lump(&places, &row, account.as_deref(), &refunds) else {
                         return;
@@ -202,10 +228,18 @@ impl Work<'_> {
                     given_back = sum - less;
                 }
             }
+            if self.is_sum_of_shown(&row, &day) {
+                let detail =
+                    "payments of this day are so much in all, and other rows have shown some of it";
+                let group = Group::of_other(vec![row]);
+                let shown = group.into_shown(Some(Difference::ShownBefore), detail.to_owned());
+                self.comparison.not_recorded.push(shown);
+                return;
+            }
         }
         let group = Group::of_other(vec![row]);
         let (difference, mut detail) = match sums.as_slice() {
-            [paid, recorded, ..] => (
+            [paid, recorded] => (
                 Difference::OtherSum,
                 format!(
                     "what was paid on this day and no statement has shown is {}, and what was recorded on it {}",
@@ -227,6 +261,96 @@ impl Work<'_> {
         }
         let shown = group.into_shown(Some(difference), detail);
         self.comparison.not_recorded.push(shown);
+    }
+
+    /// True if a statement before has shown a payment or a refund by this row.
+    pub(super) fn has_seen(&self, row: &StatementRow) -> bool {
+        let is_of = |refund: &GivenBack| refund.row.as_ref() == Some(&row.name);
+        self.ledger.by_row.contains_key(&row.name)
+            || self.ledger.payments.values().any(|candidate| {
+                candidate.is_shown_by(&row.name) || candidate.refunds.iter().any(is_of)
+            })
+    }
+
+    /// Handles a sum that an earlier statement had too. It shows what it showed there, and nothing else, whatever
+    /// was recorded since.
+    pub(super) fn sum_again(&mut self, row: StatementRow) {
+        let account = row.account.clone();
+        let (mut places, mut refunds) = (Vec::new(), Vec::new());
+        let (mut taken, mut foreign) = (Vec::new(), None);
+        for (place, candidate) in &self.ledger.payments {
+            let all = candidate.refunds.iter().enumerate();
+            let of_row = all.filter(|(_, refund)| refund.row.as_ref() == Some(&row.name));
+            let (positions, given_back): (Vec<_>, Vec<_>) = of_row.unzip();
+            let by_row = self.ledger.by_row.get(&row.name).map(String::as_str);
+            let is_shown = candidate.is_shown_by(&row.name)
+                || positions.is_empty() && by_row == Some(candidate.id());
+            if !is_shown && positions.is_empty() {
+                continue;
+            }
+            let is_taken = is_shown && !candidate.is_free_for(account.as_deref());
+            if is_taken || given_back.iter().any(|refund: &&GivenBack| refund.is_taken) {
+                taken.push(candidate.id());
+            }
+            if !self.ledger.is_in_currency(&row, candidate) {
+                foreign = Some(other_currency(self.ledger.currency_of(&row), candidate));
+            }
+            if is_shown {
+                places.push(*place);
+            }
+            if !positions.is_empty() {
+                refunds.push((*place, positions));
+            }
+        }
+        let (difference, detail) = if let Some(foreign) = foreign {
+            (Difference::OtherCurrency, foreign)
+        } else if !taken.is_empty() {
+            let taken = taken.join(", ");
+            let detail =
+                format!("other rows of this statement show {taken}, which this row showed");
+            (Difference::OtherSum, detail)
+        } else {
+            let Err(sum) = self.lump(&places, &row, account.as_deref(), &refunds) else {
+                return;
+            };
+            let detail = format!(
+                "it showed payments before that are {} in all, and it shows no other",
+                written(sum)
+            );
+            (Difference::OtherSum, detail)
+        };
+        let shown = Group::of_other(vec![row]).into_shown(Some(difference), detail);
+        self.comparison.not_recorded.push(shown);
+    }
+
+    /// The payments of a day that a sum may show. Unless `only_new`, those that other statements showed are
+    /// included.
+    fn payments_of_day(&self, row: &StatementRow, day: &str, by: Day, only_new: bool) -> Vec<u64> {
+        let account = row.account.as_deref();
+        let candidates = self.ledger.payments.iter().filter(|(_, candidate)| {
+            let is_new = candidate.mark.is_none() && !candidate.is_too_much(&row.name, account);
+            candidate.is_of_period
+                && candidate.is_free_for(account)
+                && self.ledger.is_in_currency(row, candidate)
+                && candidate.is_of(day, by)
+                && (is_new || !only_new)
+                && candidate.to_account(account) > 0
+        });
+        candidates.map(|(place, _)| *place).collect()
+    }
+
+    /// True if a row is the sum of payments of a day, or of its refunds, some of which other rows have shown.
+    fn is_sum_of_shown(&self, row: &StatementRow, day: &str) -> bool {
+        let account = row.account.as_deref();
+        let refunds = self.refunds_of_day(row, day, account, false);
+        let is_sum = |places: &[u64], refunds: &[(u64, Vec<usize>)]| {
+            self.fee_of_sum(places, row, account, refunds).is_ok()
+        };
+        let by_day = [Day::Paid, Day::Recorded];
+        let mut all = by_day
+            .map(|by| self.payments_of_day(row, day, by, false))
+            .into_iter();
+        is_sum(&[], &refunds) || all.any(|places| is_sum(&places, &[]) || is_sum(&places, &refunds))
     }
 
     /// The refunds of a day that a row may show: the place of each payment, and the positions of its refunds. With

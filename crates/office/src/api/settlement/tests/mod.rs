@@ -1,5 +1,6 @@
 //! Tests of statements in the forms in which they are sent.
 
+mod again;
 mod money;
 mod refunds;
 
@@ -453,13 +454,18 @@ async fn a_statement_of_a_bank_is_read_below_its_preamble_with_its_commission() 
         (&seen["errors"], &seen["complete"]),
         (&json!([]), &json!(true))
     );
-    // If nothing names a payment, a commission counts as a fee, and another row as the sum of a day.
+    // If nothing names a payment, a commission counts as a fee, and another row as the sum of a day: a row that
+    // was seen before shows what it showed, a new one nothing.
     let seen = settle(&api, "text=detalii&amount=suma&date=data", &statement).await;
     assert_eq!(
         (&seen["fees"][0]["rows"], &seen["fees"][0]["amount"]),
         (&json!([6]), &json!("-10.00"))
     );
-    assert_eq!(differences(&seen["not_recorded"]), ["other-sum"]);
+    assert_eq!(ids(&seen["matched"]), ["FS-1"], "{seen}");
+    let other = statement.replace("250,50;Plata", "250,51;Plata");
+    assert_ne!(other, statement);
+    let seen = settle(&api, "text=detalii&amount=suma&date=data", &other).await;
+    assert_eq!(differences(&seen["not_recorded"]), ["other-sum"], "{seen}");
     // If a column does not exist, the answer lists the columns that do.
     let address = format!("{PERIOD}&payment_id=PaymentID&amount=suma");
     let answer = api.call("POST", &address, "text/csv", &statement).await;
