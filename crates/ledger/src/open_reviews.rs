@@ -43,7 +43,7 @@ over_the_log! {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Walk {
     place: u64,
-    /// What was known of repairs: after another one, there may be more to read.
+    /// The last repair that is taken into account: another one may have brought entries before `place`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mended: Option<String>,
     /// The place of registration up to which nothing is known: above it there were too many.

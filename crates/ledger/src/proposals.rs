@@ -197,7 +197,7 @@ impl<P: Platform> Proposals<'_, P> {
         Ok(decided.collect())
     }
 
-    /// Which of these approved proposals are carried out, by their places in the journal.
+    /// Finds those of these approved proposals that are carried out, by their places in the journal.
     async fn carried_out(self, approved: &[(u64, &Proposed)]) -> Result<HashSet<u64>, StoreError> {
         let attempts = Attempts::on(self.log);
         let named = approved.iter().filter_map(|(index, proposed)| {
@@ -360,8 +360,8 @@ impl<P: Platform> Proposals<'_, P> {
     /// Decides on a proposal, once, and gives the decision, made by this call or by an earlier one. One that is
     /// approved and [unfinished](StoredProposal::is_unfinished) can still be withdrawn.
     ///
-    /// Who approved it may be entering the payment at this moment: what then is carried out counts, and the
-    /// withdrawal does not.
+    /// The person who approved it may be entering the payment at this moment: if it is carried out then, it
+    /// counts, and the withdrawal does not.
     ///
     /// # Errors
     /// [`StoreError`]; repeating the call then does it.

@@ -83,7 +83,7 @@ impl Access {
         })
     }
 
-    /// What makes the calls of timers there.
+    /// A client that makes the calls of timers there.
     ///
     /// # Errors
     /// As [`Access::api`].

@@ -190,14 +190,14 @@ async fn repeat(api: Arc<Api>, job: &'static Job, minute: Duration, begun: Times
     }
 }
 
-/// What a minute has brought.
+/// The result of one minute of a job.
 enum Step {
-    /// When the job was done before this start; `None` if the books do not tell now.
+    /// The last run before this start; `None` if the books cannot be read now.
     Learnt(Option<LastRun>),
     Done(Outcome),
 }
 
-/// When a job was done last, by whomever: the books keep it.
+/// The last run of a job by any caller, from the note in the books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LastRun {
     At(Timestamp),
@@ -215,7 +215,7 @@ pub enum Outcome {
     NotSet,
 }
 
-/// Whether a job is to be done, by what became of it before.
+/// The state by which a job is due or not.
 #[derive(Debug)]
 struct Due {
     when: When,
@@ -352,7 +352,7 @@ impl Api {
         bail!("it does not come to an end")
     }
 
-    /// When a job was done last, by the books; `None` while they cannot be read.
+    /// Reads the last run of a job from the books; `None` while they cannot be read.
     fn last_run(&self, path: &str) -> anyhow::Result<Option<LastRun>> {
         let mut response = self
             .agent
@@ -385,7 +385,7 @@ fn text_of<'a>(answer: &'a Value, name: &str) -> Option<&'a str> {
     answer.get(name)?.as_str()
 }
 
-/// When a job was done last, by an answer with metrics; `None` if the books were not read for it.
+/// Finds the last run of a job in an answer with metrics; `None` if the books were not read for it.
 fn last_run_in(metrics: &str, path: &str) -> Option<LastRun> {
     let has_books = metrics
         .lines()

@@ -14,7 +14,7 @@ use mpay::{
 
 use crate::{api::Access, terminal::clean_lines};
 
-/// Which calls, and to whom.
+/// The calls to make, and the provider that is called.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! Whose signatures a command believes: certificates and authorities given as files.
+//! The signers that a command believes: certificates and authorities given as files.
 
 use std::path::{Path, PathBuf};
 

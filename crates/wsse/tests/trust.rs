@@ -1,4 +1,4 @@
-//! Whose signatures count: authorities, names and dates.
+//! The signers that count: authorities, names and dates.
 
 mod common;
 

@@ -29,7 +29,7 @@ const LARGE: usize = 64 << 10;
 
 const OTHER_PORT: &str = "Is the provider running, and is the address right? `mpay up` prints the address where it listens.";
 
-/// What to do about InternalError.
+/// The remedy for InternalError.
 const LOG: &str = "The provider's log says why: its store or its configuration.";
 
 struct Examination<'a> {

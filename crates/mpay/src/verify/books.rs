@@ -60,9 +60,9 @@ struct Judgement {
     by_hand: usize,
     /// Of which the card gateway's answer is kept, which is not signed.
     by_card: usize,
-    /// Whose message was erased with the personal data in it: only a copy that is older proves them.
+    /// Payments whose message was erased with the personal data in it: only an older copy proves them.
     erased: usize,
-    /// Whose message was moved into an archive: that file proves them.
+    /// Payments whose message was moved into an archive: that file proves them.
     archived: usize,
     /// Moved into an archive, of orders whose personal data was erased since: that file may have it no more.
     archived_then_erased: usize,
@@ -128,7 +128,7 @@ impl Judgement {
         });
     }
 
-    /// What follows from all that was found.
+    /// Draws the verdict from all findings.
     fn conclude(&mut self) {
         self.holds = self.wrong.is_empty();
         self.unproved =

@@ -1,5 +1,5 @@
-//! What comes between `mpay restore` and a server: the way breaks at the last write, or somebody else writes there.
-//! Where what is there may be the books, whoever reads the error must not empty it.
+//! Accidents between `mpay restore` and a server: the connection breaks at the last write, or another program
+//! writes there. If the server may have the books already, the error must not lead its reader to empty it.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ const DELETES: &[u8] = b"return redis.call('DEL', KEYS[1])";
 /// The last statement to PostgreSQL.
 const COMMITS: &[u8] = b"COMMIT\0";
 
-/// How the way breaks when the mark comes.
+/// The way in which the connection breaks when the mark comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Break {
     /// It does not: something happens meanwhile, and the request is sent on.

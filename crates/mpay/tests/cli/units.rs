@@ -13,7 +13,7 @@ use crate::{
     is_there, mpay, workspace,
 };
 
-/// What a unit starts.
+/// The program that the units start.
 const MPAY: &str = "/usr/local/bin/mpay";
 
 fn units() -> Vec<(String, String)> {
@@ -92,7 +92,7 @@ fn systemd_understands_every_unit_and_calls_each_service_a_sandbox() {
     assert_eq!(services, 4);
 }
 
-/// What systemd says elsewhere, and this machine may not have.
+/// The checks that need no systemd, which this machine may not have.
 #[test]
 fn every_timer_starts_a_service_that_is_there_and_no_unit_has_a_token() {
     let units = units();

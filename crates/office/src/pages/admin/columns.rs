@@ -222,7 +222,7 @@ fn guess_surely(name: &str) -> Option<&'static str> {
     guess(name).filter(|_| !VAGUE.contains(&plain(name).as_str()))
 }
 
-/// What a column of a table probably is, beside its others.
+/// The probable meaning of a column of a table, given its other columns.
 pub fn guess_among(table: &Table, name: &str) -> Option<&'static str> {
     let member = guess(name)?;
     let names = table.columns().iter().map(tables::Column::name);

@@ -194,7 +194,7 @@ async fn form<P: Platform>(
     Ok(desk.page(status, &Page::new(title, content)))
 }
 
-/// What the form has of a known order: its currency, and a field for each of several lines.
+/// The part of the form for a known order: its currency, and a field for each of several lines.
 fn of_order<P: Platform>(desk: &Desk<'_, P>, order: &Known) -> Markup {
     let name = order.name();
     let is_of_order = desk.form.text(LINES_OF) == Some(name.as_str());

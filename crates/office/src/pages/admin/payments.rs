@@ -298,7 +298,8 @@ pub fn flag(review: &str) -> &'static str {
     }
 }
 
-/// What a flag means, and what to do; `None` of one that this version does not know.
+/// The message with the meaning of a flag and the action to take; `None` for a flag that this version does not
+/// know.
 pub fn flag_deed(review: &str) -> Option<&'static str> {
     Some(match review {
         "late" => "flag-late-do",

@@ -56,7 +56,7 @@ struct Total {
 struct Register {
     orders: Vec<Listed>,
     next: Option<String>,
-    /// Whether the next look finds more.
+    /// True if the next look finds more.
     #[serde(default)]
     is_partial: bool,
 }

@@ -23,7 +23,7 @@ use crate::{
 
 /// The most words of texts that one statement has looked up outside the period.
 const MOST_WORDS: usize = 5000;
-/// How many days on each side of the period payments are looked for by a bank's reference number.
+/// The days on each side of the period in which payments are looked for by a bank's reference number.
 const DAYS_AROUND: i64 = 31;
 /// The places of the journal that are looked at for them, on each side.
 const PLACES_AROUND: u64 = 16 * BLOCK;
@@ -175,7 +175,7 @@ async fn named_around<P: Platform>(
     Ok(found)
 }
 
-/// What is known of the payments that a statement may show.
+/// The payments that a statement may show, with the rows that show them already.
 pub(super) struct Ledger<'a> {
     pub(super) rates: &'a Rates,
     /// The payments, by their places in the journal.

@@ -251,7 +251,7 @@ async fn today_adds_up_by_service_where_there_are_several() {
     }
 }
 
-/// What Today says that needs somebody, once all was looked at.
+/// The section of Today about work for a person, once all was looked at.
 async fn needs(browser: &Browser<'_>) -> String {
     for _ in 0..60 {
         let page = browser.get("/admin").await;
