@@ -183,6 +183,13 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     }
     let asked: Vec<_> = form.iter().copied().chain([("list", "all")]).collect();
     assert_eq!(browser.send("/admin/settlement", &asked).await.status, 422);
+    let reader = office.sign_in(Role::Read).await;
+    let asked: Vec<_> = form
+        .iter()
+        .copied()
+        .chain([("list", "not-recorded")])
+        .collect();
+    assert_eq!(reader.send("/admin/settlement", &asked).await.status, 403);
     // For the next statement with these columns the same choice is proposed: without the date.
     let kept = page.header("set-cookie").split(';').next().unwrap();
     let again = Browser {

@@ -227,6 +227,17 @@ async fn today_does_not_say_that_nothing_needs_somebody_before_all_was_looked_at
     let page = browser.get("/admin").await;
     assert!(page.text.contains(nothing), "{}", page.text);
     assert!(!page.text.contains(partly), "{}", page.text);
+
+    // Here refusals are looked through, and reviews are not.
+    let office = Office::new();
+    fill_journal(&office.memory, 200).await;
+    let browser = office.sign_in(Role::Read).await;
+    browser.get("/admin/refusals").await;
+    let page = browser.get("/admin").await;
+    let says = "Comenzi: Nu s-a căutat încă până la capăt.";
+    assert!(page.text.contains(says), "{}", page.text);
+    assert!(!page.text.contains(partly), "{}", page.text);
+    assert!(!page.text.contains(nothing), "{}", page.text);
 }
 
 #[tokio::test(start_paused = true)]
