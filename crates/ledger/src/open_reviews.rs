@@ -137,10 +137,9 @@ impl<P: Platform> OpenReviews<'_, P> {
             let proposals = proposals.filter(|entry| is_proposal(&entry.event));
             walk.proposals.extend(proposals.map(|entry| entry.index));
             walk.is_stuck = unreadable.is_some();
-            // What is being recorded at the end opens no review yet, and its writer may be dead.
-            let is_at_end = page.complete || next <= walk.place && places.left() > 0;
-            is_complete = is_at_end && !walk.is_stuck;
-            let has_ended = is_at_end || walk.is_stuck || next <= walk.place;
+            // What is being recorded at the end may have opened a review already.
+            is_complete = page.complete && !walk.is_stuck;
+            let has_ended = page.complete || walk.is_stuck || next <= walk.place;
             walk.place = walk.place.max(next);
             if has_ended {
                 break;
