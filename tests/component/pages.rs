@@ -563,10 +563,9 @@ fn the_guide_of_the_office_shows_what_is_done_there() {
     browser.open(&town.url("/admin/personal?customer_id=2000000000004&lang=ro"));
     browser.wait_for("Ștefania");
     pictures(&browser, "personal", "body");
-    for job in [
-        "card-payments/check",
-        "card-payments/recheck?from=2026-01-01&to=2026-01-01",
-    ] {
+    let today = mpay_ledger::domain::time::date(jiff::Timestamp::now());
+    let recheck = format!("card-payments/recheck?from={today}&to={today}");
+    for job in ["card-payments/check", recheck.as_str()] {
         let done = provider.api("POST", job, None);
         assert_eq!(done.status, 200, "{done:?}");
     }

@@ -3,7 +3,7 @@
 use crate::harness::*;
 
 /// Bounds a little above the sizes. A change that needs more gives the reason, and raises them.
-const MOST: [(&str, u64); 2] = [(PROVIDER, 3_050_000), (OFFICE, 5_990_000)];
+const MOST: [(&str, u64); 2] = [(PROVIDER, 3_050_000), (OFFICE, 6_060_000)];
 
 #[test]
 fn the_components_do_not_grow_unseen() {
