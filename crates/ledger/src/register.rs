@@ -55,6 +55,12 @@ pub struct RegisterPage {
     pub is_partial: bool,
 }
 
+/// An order, or the damage of its record, with the place and the time of its registration.
+type Registered = (
+    Result<Option<StoredOrder>, StoreError>,
+    Option<(u64, Timestamp)>,
+);
+
 impl<P: Platform> Register<'_, P> {
     /// Up to `limit` orders that were registered in `span` and are wanted, the newest first, below the
     /// place `before` of the journal. `registered` chooses by the event of registration, `wanted` by the
@@ -190,22 +196,15 @@ impl<P: Platform> Register<'_, P> {
                 .iter()
                 .map(|(_, service, key)| (service.clone(), key.clone()))
                 .collect();
-            let lists: Vec<_> = addresses
-                .iter()
-                .map(|(service, key)| OrderList::of(service, key))
-                .collect();
-            let stored = Orders::on(self.log, self.secrets)
-                .get_many(&addresses)
-                .await?;
-            let firsts = OrderLists::on(self.log).several(&lists, 0).await?;
-            for (((index, ..), order), first) in chunk.iter().zip(stored).zip(firsts) {
+            let read = self.registered(&addresses).await?;
+            for ((index, ..), (order, registered)) in chunk.iter().zip(read) {
                 if page.orders.len() >= limit {
                     return Ok(page);
                 }
                 page.next = Some(*index);
                 page.damaged += usize::from(order.is_err());
                 if let Some(order) = order.ok().flatten()
-                    && let Some((_, registered_at)) = registration(&first)
+                    && let Some((_, registered_at)) = registered
                     && is_in_span(*index, registered_at)
                     && wanted(&order)
                 {
@@ -222,6 +221,23 @@ impl<P: Platform> Register<'_, P> {
         }
         page.next = (found.floor > 0).then_some(found.floor + 1);
         Ok(page)
+    }
+
+    /// Reads these orders, each with the place and the time of its registration.
+    async fn registered(
+        self,
+        addresses: &[(ServiceId, OrderKey)],
+    ) -> Result<Vec<Registered>, StoreError> {
+        let lists = addresses
+            .iter()
+            .map(|(service, key)| OrderList::of(service, key));
+        let lists: Vec<_> = lists.collect();
+        let stored = Orders::on(self.log, self.secrets)
+            .get_many(addresses)
+            .await?;
+        let firsts = OrderLists::on(self.log).several(&lists, 0).await?;
+        let registered = firsts.iter().map(registration);
+        Ok(stored.into_iter().zip(registered).collect())
     }
 
     /// Reads the orders of a service that have an alias, the one that got it last first. `before` and
@@ -260,18 +276,11 @@ impl<P: Platform> Register<'_, P> {
                 .iter()
                 .map(|(_, key)| (service.clone(), key.clone()))
                 .collect();
-            let lists: Vec<_> = addresses
-                .iter()
-                .map(|(service, key)| OrderList::of(service, key))
-                .collect();
-            let stored = Orders::on(self.log, self.secrets)
-                .get_many(&addresses)
-                .await?;
-            let firsts = OrderLists::on(self.log).several(&lists, 0).await?;
-            for (((place, _), order), first) in chunk.iter().zip(stored).zip(firsts) {
+            let read = self.registered(&addresses).await?;
+            for ((place, _), (order, registered)) in chunk.iter().zip(read) {
                 page.damaged += usize::from(order.is_err());
                 if let Some(order) = order.ok().flatten()
-                    && let Some((index, registered_at)) = registration(&first)
+                    && let Some((index, registered_at)) = registered
                     && is_in_span(index, registered_at)
                     && order.is_named(name)
                     && wanted(&order)
